@@ -1,0 +1,11 @@
+"""Marks pictures the project makes as synthetic, and reads the mark back.
+
+A mark is an XMP packet: the IPTC digital source type that other programs understand, and the settings with which the
+picture can be made again. A leaf: it needs Pillow and nothing of the other packages.
+"""
+
+from provenance.files import read_mark, write_image
+from provenance.mark import COMPOSITE, GENERATED, VERSION, Mark
+from provenance.xmp import from_xmp, to_xmp
+
+__all__ = ["COMPOSITE", "GENERATED", "VERSION", "Mark", "from_xmp", "read_mark", "to_xmp", "write_image"]
