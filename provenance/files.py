@@ -53,7 +53,7 @@ def write_image(
     mark: Mark,
     *,
     quality: int = 95,
-    exif: "bytes | Image.Exif | None" = None,
+    exif: bytes | Image.Exif | None = None,
     icc_profile: bytes | None = None,
     dpi: float | tuple[float, float] | None = None,
 ) -> None:
@@ -152,7 +152,7 @@ def _to_picture(path: Path, image: "np.ndarray") -> Image.Image:
     return Image.fromarray(image)
 
 
-def _add_exif(path: Path, options: dict[str, Any], exif: "bytes | Image.Exif | None") -> None:
+def _add_exif(path: Path, options: dict[str, Any], exif: bytes | Image.Exif | None) -> None:
     """Put the EXIF, less thumbnail and what describes the old file, into the options."""
     name = options["format"]
     exif = _clean_exif(exif)
@@ -170,7 +170,7 @@ def _add_exif(path: Path, options: dict[str, Any], exif: "bytes | Image.Exif | N
         raise ValueError(f"{path}: the EXIF is too long for a JPEG ({len(options['exif'])} bytes); write a PNG")
 
 
-def _clean_exif(exif: "bytes | Image.Exif | None") -> Image.Exif:
+def _clean_exif(exif: bytes | Image.Exif | None) -> Image.Exif:
     """Return a copy that holds no thumbnail; empty if there is nothing to copy or it cannot be parsed."""
     clean = Image.Exif()
     try:

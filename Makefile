@@ -1,0 +1,28 @@
+# Needs Python 3.10 to 3.12 and a POSIX shell; everything else goes into .venv. The work is done by the scripts in .ci/.
+export PYTHON BODY SEED
+
+help:
+	@echo 'make demo [BODY=photo.jpg] [SEED=7]   make a face of nobody and put it onto a photo, in results/'
+	@echo 'make lab  [ARGS=--no-browser]         open JupyterLab on notebooks/'
+	@echo 'make test [ARGS="-k name"]            check the style and run the tests'
+	@echo 'make clean                            remove .venv and caches; pictures and checkpoints stay'
+	@echo 'PYTHON=/path/to/python3.12            with any of them: the Python to set up .venv with'
+
+demo:
+	@sh .ci/demo
+
+lab:
+	@sh .ci/setup lab
+	@.venv/bin/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
+
+test:
+	@sh .ci/setup test
+	.venv/bin/python -m ruff check
+	.venv/bin/python -m ruff format --check
+	.venv/bin/python -m pytest -q --durations=10 $(ARGS)
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help demo lab test clean
