@@ -17,8 +17,8 @@ class Mark:
     """A statement that a picture is synthetic.
 
     source_type: a term of the IPTC vocabulary, normally GENERATED or COMPOSITE.
-    settings: what is needed to make the picture again, as JSON knows it: dicts with string keys, lists, str, int, float,
-        bool, None. Stored as JSON gives it back, so tuples become lists; ValueError if JSON cannot hold it.
+    settings: what is needed to make the picture again, in what JSON knows: dicts, lists, str, int, float, bool, None.
+        Stored as JSON gives it back, so tuples become lists; ValueError if JSON cannot hold it.
     """
 
     source_type: str
