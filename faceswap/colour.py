@@ -1,0 +1,104 @@
+"""Colour correction: the source's face takes on the target's light and skin tone, slowly varying across the face.
+
+Shifts are measured between skin and skin only (never hair, shadow or what lies over the face) in CIELAB. Lightness is
+corrected along a curve that leaves black and white where they are, so that pupils stay dark and eyes and teeth do not burn.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from faceswap.regions import face_width
+
+REACH = 0.16  # sigma of the shift's smoothing / face width
+SURE = 0.04  # weight of the mean shift where no skin is near
+GREY = 3.0  # mean difference of the channels (0..255) below which a target counts as without colour
+COARSE = 4  # the shift is smoothed on a grid this much coarser
+
+
+def is_grey(image: np.ndarray) -> bool:
+    """Returns whether a uint8 [h, w, 3] image has no colour to speak of."""
+    red, green, blue = (image[:, :, k].astype(np.int16) for k in range(3))
+    return float(np.abs(red - green).mean() + np.abs(green - blue).mean()) < GREY
+
+
+def without_colour(image: np.ndarray) -> np.ndarray:
+    """Returns float32 [h, w, 3] with three equal channels: the luma (Rec. 601) of an RGB image."""
+    luma = image.astype(np.float32) @ np.float32([0.299, 0.587, 0.114])
+    return np.repeat(luma[:, :, None], 3, 2)
+
+
+def correct_colour(source: np.ndarray, target: np.ndarray, weight: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Returns the source's CIELAB pixels with the target's tone, float32 [h, w, 3].
+
+    Args:
+        source: float32 [h, w, 3] CIELAB of the warped source on the grid.
+        target: float32 [h, w, 3] CIELAB of the target on the same grid.
+        weight: float32 [h, w] in [0, 1]: where both show skin.
+        points: [468, 3] mesh points on the grid, for the size of the face.
+    """
+    total = float(weight.sum())
+    if total < 1.0:
+        return source
+    sigma = REACH * face_width(points)
+    base, shift = smooth_shift(source, target, weight, sigma)
+    source = _calm_chroma(source, target, weight)
+    out = np.empty_like(source)
+    out[:, :, 0] = tone_curve(source[:, :, 0], base, base + shift[:, :, 0])
+    share = np.clip(source[:, :, 0] / np.maximum(base, 1.0), 0, 1)  # what is black takes on no tint
+    out[:, :, 1:] = source[:, :, 1:] + shift[:, :, 1:] * share[:, :, None]
+    return out
+
+
+def smooth_shift(
+    source: np.ndarray, target: np.ndarray, weight: np.ndarray, sigma: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the source's smoothed lightness [h, w] and the smoothed target - source [h, w, 3].
+
+    Normalised convolution (Knutsson & Westin 1993) with a Gaussian; where no skin is near both fall back to their means.
+    """
+    size = source.shape[1::-1]
+    small = tuple(max(v // COARSE, 1) for v in size)
+
+    def smooth(values: np.ndarray) -> np.ndarray:
+        coarse = cv2.resize(values, small, interpolation=cv2.INTER_AREA)
+        return cv2.GaussianBlur(coarse, (0, 0), max(sigma / COARSE, 0.5), borderType=cv2.BORDER_CONSTANT)
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        mean = values.reshape(len(values) * size[0], -1).sum(0) / max(float(weight.sum()), 1e-6)
+        filled = (smooth(values) + SURE * mean.reshape(values.shape[2:])) / (near + SURE)
+        return cv2.resize(filled.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
+
+    near = smooth(weight)
+    base = spread(source[:, :, 0] * weight)
+    near = near[:, :, None]
+    return base, spread((target - source) * weight[:, :, None])
+
+
+def tone_curve(light: np.ndarray, middle: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Returns lightness [h, w] after the curve through (0, 0), (middle, wanted), (100, 100): two straight pieces.
+
+    Args:
+        light: L in [0, 100].
+        middle: L of the skin there.
+        wanted: L that skin should have.
+    """
+    middle = np.clip(middle, 5.0, 95.0)
+    wanted = np.clip(wanted, 3.0, 97.0)
+    below = light * (wanted / middle)
+    above = wanted + (light - middle) * ((100 - wanted) / (100 - middle))
+    return np.where(light < middle, below, above)
+
+
+def _calm_chroma(source: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Returns the source with its spread of chroma reduced to the target's, for toned and faded photos."""
+    chosen = weight > 0.5
+    if chosen.sum() < 16:
+        return source
+    spread = [float(np.linalg.norm(lab[chosen][:, 1:].std(0))) for lab in (source, target)]
+    factor = min(1.0, 1.4 * spread[1] / max(spread[0], 1e-3))
+    if factor == 1.0:
+        return source
+    mean = source[chosen][:, 1:].mean(0)
+    return np.dstack([source[:, :, :1], mean + factor * (source[:, :, 1:] - mean)]).astype(np.float32)

@@ -1,0 +1,79 @@
+"""The rectangle around one face, at the picture's own size and reduced.
+
+What varies slowly (masks, colour shifts, the map of the warp) is computed on the reduced grid, where every face has about
+the same size, and enlarged; so time and memory are bounded by the face, not by the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from faceswap.geometry import Rect, bounding_rect, scale_points
+from faceswap.regions import face_width
+
+GRID_FACE = 144  # a face is at most about this wide on the reduced grid, pixels
+MARGIN = 0.22  # room around the landmarks / face width
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rectangle of a picture and the whole number by which its grid is coarser."""
+
+    rect: Rect
+    step: int
+
+    @classmethod
+    def around(cls, points: np.ndarray, size: tuple[int, int]) -> Frame:
+        """Returns the frame of a face with [468, 3] `points` in a picture of `size` (h, w)."""
+        width = face_width(points)
+        rect = bounding_rect(points, MARGIN * width, size)
+        return cls(rect, max(1, int(np.ceil(width / GRID_FACE))))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w) of the rectangle in pixels."""
+        return self.rect[3] - self.rect[1], self.rect[2] - self.rect[0]
+
+    @property
+    def grid_size(self) -> tuple[int, int]:
+        """(h, w) of the reduced grid."""
+        return tuple(-(-v // self.step) for v in self.size)
+
+    def cut(self, image: np.ndarray) -> np.ndarray:
+        """Returns the view of an image [H, W, ...] inside the rectangle."""
+        x0, y0, x1, y1 = self.rect
+        return image[y0:y1, x0:x1]
+
+    def reduce(self, part: np.ndarray) -> np.ndarray:
+        """Returns an array [h, w(, C)] of the rectangle averaged onto the grid, same dtype."""
+        if self.step == 1:
+            return part
+        (h, w), (gh, gw), s = self.size, self.grid_size, self.step
+        padded = cv2.copyMakeBorder(part, 0, gh * s - h, 0, gw * s - w, cv2.BORDER_REPLICATE)
+        return cv2.resize(padded, (gw, gh), interpolation=cv2.INTER_AREA)
+
+    def enlarge(self, grid: np.ndarray) -> np.ndarray:
+        """Returns a smooth array [gh, gw(, C)] of the grid at the size of the rectangle (linear)."""
+        if self.step == 1:
+            return grid
+        (h, w), (gh, gw), s = self.size, grid.shape[:2], self.step
+        return cv2.resize(grid, (gw * s, gh * s), interpolation=cv2.INTER_LINEAR)[:h, :w]
+
+    def to_rect(self, points: np.ndarray) -> np.ndarray:
+        """Returns picture points in pixels of the rectangle."""
+        out = np.array(points, np.float32)
+        out[:, :2] -= self.rect[:2]
+        return out
+
+    def to_grid(self, points: np.ndarray) -> np.ndarray:
+        """Returns picture points in pixels of the grid."""
+        return scale_points(self.to_rect(points), 1.0 / self.step)
+
+    def from_grid(self, points: np.ndarray) -> np.ndarray:
+        """Returns grid points in pixels of the picture."""
+        out = scale_points(points, self.step)
+        out[:, :2] += self.rect[:2]
+        return out

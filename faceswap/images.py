@@ -1,0 +1,185 @@
+"""Reading and writing of pictures: the one place where files become RGB uint8 arrays and back.
+
+Inside the package an image is uint8 [H, W, 3], RGB. What a file holds beside that (alpha, EXIF, ICC profile, resolution)
+travels in a `Picture` and is written back with the result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from provenance import COMPOSITE, Mark, write_image
+from provenance.files import FORMATS
+
+OUTPUT_SUFFIXES = tuple(FORMATS)
+PHOTO_SUFFIXES = (*FORMATS, ".bmp", ".jfif", ".ppm", ".pgm", ".gif")
+ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture and what its file said about it."""
+
+    rgb: np.ndarray  # uint8 [H, W, 3], upright
+    alpha: np.ndarray | None = None  # uint8 [H, W]
+    grey: bool = False  # the file has a single channel; it is written back with one
+    exif: bytes | None = None  # orientation reset to upright, thumbnail dropped
+    icc_profile: bytes | None = None
+    dpi: tuple[float, float] | None = None
+
+
+def read_picture(path: str | Path) -> Picture:
+    """Returns the picture in a file, turned upright as its EXIF says; 16 bits are reduced to 8.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a picture, cut short, or too large to be meant seriously.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder, not a picture")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                image.load()
+                return _to_picture(image)
+    except PermissionError:
+        raise
+    except Image.DecompressionBombError:
+        raise ValueError(f"{path}: has too many pixels; give a picture below 179 megapixels") from None
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, EOFError, ...
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, Image.UnidentifiedImageError):
+            reason = "not a picture in a known format"
+        raise ValueError(f"{path}: cannot be read ({reason})") from None
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Returns the pixels of a file as uint8 [H, W, 3] RGB, upright. Errors as `read_picture`."""
+    return read_picture(path).rgb
+
+
+def _to_picture(image: Image.Image) -> Picture:
+    """Returns an opened Pillow image as a `Picture`."""
+    info, mode = image.info, image.mode
+    dpi = info.get("dpi")
+    exif = _clean_exif(image)
+    profile = info.get("icc_profile") if mode in ("RGB", "RGBA", "L", "LA", "P") else None
+    image = ImageOps.exif_transpose(image)
+    if mode.startswith("I;16") or mode == "I":
+        grey = (np.clip(np.asarray(image, np.float64), 0, 65535) / 257 + 0.5).astype(np.uint8)
+        return Picture(np.repeat(grey[:, :, None], 3, 2), None, True, exif, profile, dpi)
+    if mode == "F":
+        raise ValueError("floating point pixels are not supported; save it with 8 or 16 bits")
+    alpha = None
+    if mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in info:
+        alpha = np.array(image.convert("RGBA").getchannel("A"))
+    return Picture(np.array(image.convert("RGB")), alpha, mode in ("L", "LA", "1"), exif, profile, dpi)
+
+
+def _clean_exif(image: Image.Image) -> bytes | None:
+    """Returns the EXIF block as upright and without its thumbnail, or None where there is none or it is broken."""
+    try:
+        exif = image.getexif()
+        if not exif:
+            return None
+        exif.pop(ORIENTATION, None)
+        return exif.tobytes()  # Pillow writes the first directory and what it links to; the thumbnail's is left out
+    except Exception:
+        return None
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """Returns an array as uint8 [H, W, 3], a view where it is one already.
+
+    Args:
+        image: uint8 [H, W], [H, W, 1], [H, W, 3] or [H, W, 4] (alpha is left out); RGB order.
+
+    Raises:
+        ValueError: another shape or dtype, or no pixels.
+    """
+    image = np.asarray(image)
+    if image.dtype != np.uint8:
+        raise ValueError(f"an image must be uint8, not {image.dtype}")
+    if image.ndim == 2:
+        image = image[:, :, None]
+    if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or 0 in image.shape:
+        raise ValueError(f"an image must be [H, W, 1, 3 or 4], not {list(image.shape)}")
+    return np.repeat(image, 3, 2) if image.shape[2] == 1 else image[:, :, :3]
+
+
+def check_output(
+    path: str | Path, inputs: tuple[str | Path, ...] = (), suffixes: tuple[str, ...] = OUTPUT_SUFFIXES
+) -> Path:
+    """Returns the path once it is certain that a file can be written there; makes nothing yet.
+
+    Args:
+        path: the file to come.
+        inputs: files that must not be overwritten.
+        suffixes: the endings that name a format.
+
+    Raises:
+        ValueError: an ending that names no format, or one of the inputs.
+        OSError: the folder cannot be made or written to, or the path is a folder.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"{path}: unknown ending {path.suffix or '(none)'!r}; use one of {' '.join(suffixes)}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder; give the name of a file in it")
+    if path.exists() and any(Path(name).exists() and path.samefile(name) for name in inputs):
+        raise ValueError(f"{path}: would overwrite an input; choose another name for the result")
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder}: is a file, so no folder can be made below it")
+    if not os.access(folder, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise PermissionError(f"{path}: cannot be written there (permission denied)")
+    return path
+
+
+def write_picture(path: str | Path, picture: Picture, settings: dict, quality: int = 95) -> None:
+    """Writes a swapped picture, marked as a composite with the settings it was made by.
+
+    Grey stays grey, and alpha is kept where the format has it; EXIF, ICC profile and resolution go along.
+
+    Raises:
+        OSError, ValueError: from `provenance.write_image`, one sentence.
+    """
+    pixels = picture.rgb[:, :, 0] if picture.grey else picture.rgb
+    if picture.alpha is not None and Path(path).suffix.lower() in (".png", ".webp", ".tif", ".tiff"):
+        pixels = np.dstack([picture.rgb, picture.alpha])
+    write_image(
+        path,
+        np.ascontiguousarray(pixels),
+        Mark(COMPOSITE, settings),
+        quality=quality,
+        exif=picture.exif,
+        icc_profile=picture.icc_profile,
+        dpi=picture.dpi,
+    )
+
+
+def with_pixels(picture: Picture, rgb: np.ndarray) -> Picture:
+    """Returns the picture with other pixels of the same size; everything else is kept."""
+    return replace(picture, rgb=rgb)
+
+
+def file_sha256(path: str | Path) -> str:
+    """Returns the SHA-256 of a file's bytes as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,163 @@
+"""Landmarks of all faces in a picture.
+
+A `Landmarker` is anything with `find(image) -> list of [N, 2 or 3] points`. The default is MediaPipe's Face Mesh, whose
+model lies inside its wheel; it and its graphs are loaded at the first call, not at import.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from faceswap.detection import Detector, crop_upright
+from faceswap.geometry import overlap, scale_points, transform_points
+from faceswap.regions import LEFT_EYE, OVAL, RIGHT_EYE, box_of, mirror_points
+
+CROP = 320  # side of the square the mesh sees, pixels
+CROP_MARGIN = 2.0  # side of that square / longer side of the face's box
+SAME_FACE = 0.5  # overlap from which two results are one face
+
+
+class Landmarker(Protocol):
+    """Finds faces."""
+
+    def find(self, image: np.ndarray) -> list[np.ndarray]:
+        """Returns the landmarks of each face, largest face first.
+
+        Args:
+            image: uint8 [H, W, 3] RGB.
+
+        Returns:
+            A list of float32 [468, 3] or [68, 2] points (x, y[, z]) in pixels of `image`; empty when there is no face.
+        """
+        ...
+
+
+class MeshLandmarker:
+    """MediaPipe Face Mesh (Kartynnik et al. 2019, arXiv 1907.06724) behind a cascade of detectors.
+
+    Each face is cut out upright at the size the network was made for and looked at twice, as it is and mirrored; the
+    mean of both is steadier than one alone and treats left and right alike.
+
+    Args:
+        thorough: also search the picture tile by tile, for faces too small for the whole-picture detectors.
+    """
+
+    def __init__(self, thorough: bool = True):
+        self._detector = Detector(thorough)
+        self._mesh = None
+
+    def find(self, image: np.ndarray) -> list[np.ndarray]:
+        """Returns [468, 3] float32 mesh points per face, largest face first."""
+        found: list[np.ndarray] = []
+        for detection in self._detector.detect(image):
+            points = self.fit(image, detection.eyes, detection.size)
+            if points is None:
+                continue
+            if all(overlap(box_of(points), box_of(other)) < SAME_FACE for other in found):
+                found.append(points)
+        return sorted(found, key=lambda p: -np.prod(box_of(p)[2:] - box_of(p)[:2]))
+
+    def fit(self, image: np.ndarray, eyes: np.ndarray, size: float) -> np.ndarray | None:
+        """Returns the mesh [468, 3] of the one face near `eyes` ([2, 2], the person's right eye first), or None.
+
+        Args:
+            size: longer side of the face's box in pixels.
+        """
+        first = self._fit_crop(image, *crop_upright(image, eyes, size * CROP_MARGIN, CROP))
+        if first is None:
+            return None
+        eyes = np.stack([first[list(RIGHT_EYE), :2].mean(0), first[list(LEFT_EYE), :2].mean(0)])
+        oval = first[list(OVAL), :2]
+        size = float(np.linalg.norm(oval[0] - oval[len(oval) // 2]))
+        crop, to_image = crop_upright(image, eyes, size * CROP_MARGIN, CROP, centre=oval.mean(0))
+        straight = self._fit_crop(image, crop, to_image)
+        mirrored = self._mesh_points(np.ascontiguousarray(crop[:, ::-1]))
+        if straight is None or mirrored is None:
+            return first
+        return 0.5 * (straight + _move(mirror_points(mirrored, CROP), to_image))
+
+    def _fit_crop(self, image: np.ndarray, crop: np.ndarray, to_image: np.ndarray) -> np.ndarray | None:
+        points = self._mesh_points(crop)
+        return None if points is None else _move(points, to_image)
+
+    def _mesh_points(self, crop: np.ndarray) -> np.ndarray | None:
+        """Returns the mesh [468, 3] in pixels of a square crop, or None when the network sees no face in it."""
+        if self._mesh is None:
+            from mediapipe.python.solutions.face_mesh import FaceMesh
+
+            self._mesh = FaceMesh(static_image_mode=True, max_num_faces=1, refine_landmarks=False)
+        result = self._mesh.process(crop).multi_face_landmarks
+        if not result:
+            return None
+        unit = np.array([(p.x, p.y, p.z) for p in result[0].landmark], np.float32)
+        height, width = crop.shape[:2]
+        return unit * np.float32([width, height, width]) - np.float32([0.5, 0.5, 0.0])
+
+
+def _move(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Returns [N, 3] points moved by a similarity [2, 3]; depth is scaled along."""
+    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    return np.concatenate([transform_points(points, matrix), points[:, 2:] * scale], 1).astype(np.float32)
+
+
+def find_in_small(landmarker: Landmarker, image: np.ndarray, at_least: int = 384) -> list[np.ndarray]:
+    """Returns the landmarks found in an enlarged copy of a small picture, in pixels of the picture itself.
+
+    Pictures whose longer side is `at_least` or more are looked at as they are.
+    """
+    height, width = image.shape[:2]
+    if max(height, width) >= at_least:
+        return landmarker.find(image)
+    factor = at_least / max(height, width)
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    large = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+    back = (width / size[0], height / size[1])
+    return [scale_points(points, back) for points in landmarker.find(large)]
+
+
+def make_landmarker(name: str = "mesh", thorough: bool = True) -> Landmarker:
+    """Returns the landmarker of that name: "mesh" (MediaPipe Face Mesh, 468 points).
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if name == "mesh":
+        return MeshLandmarker(thorough)
+    raise ValueError(f"unknown landmarks {name!r}; there is 'mesh'")
+
+
+@contextlib.contextmanager
+def silent_libraries() -> Iterator[None]:
+    """Keeps native libraries' chatter off the screen: file descriptor 2 goes nowhere, `sys.stderr` stays as it was.
+
+    MediaPipe's logging writes to the descriptor itself, from its own threads and before any setting can reach it.
+    """
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # started without a standard error
+        yield
+        return
+    stderr, sys.stderr = (
+        sys.stderr,
+        os.fdopen(kept, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False),
+    )
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        sys.stderr = stderr

@@ -1,0 +1,94 @@
+"""How much each pixel looks like the skin of one particular face.
+
+The model is robust and made anew for each face: the colour is a median, the light a plane across the face, both from
+cheeks and nose, so that a beard, hair, glasses or a hand elsewhere do not enter it.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from faceswap.regions import mesh
+
+# Patches that are skin on nearly every face, one side; the other follows by mirroring.
+PATCHES = (
+    (117, 118, 101, 36, 205, 187, 123),  # cheek
+    (195, 5, 45, 134, 51),  # half of the nose
+    (36, 142, 203, 205),  # beside the nose
+)
+LIGHT_FLOOR, COLOUR_FLOOR = 6.0, 3.0  # least deviation that counts as one sigma, CIE units
+KEEP, DROP = 2.0, 4.5  # sigmas up to which a pixel is skin for certain, and from which it is not
+
+
+def to_lab(image: np.ndarray) -> np.ndarray:
+    """Returns CIELAB float32 [h, w, 3], L in [0, 100], of a uint8 or float32 (0..255) RGB image."""
+    return cv2.cvtColor(image.astype(np.float32) * np.float32(1 / 255), cv2.COLOR_RGB2LAB)
+
+
+def to_rgb(lab: np.ndarray) -> np.ndarray:
+    """Returns float32 [h, w, 3] RGB, 0..255, of a CIELAB image; colours outside the cube are cut off."""
+    return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * np.float32(255)
+
+
+def skin_patches(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns bool [h, w]: the patches of cheeks and nose that the model is made from.
+
+    Args:
+        points: [468, 3] mesh points in pixels of the grid.
+    """
+    mask = np.zeros(size, np.uint8)
+    mirror = mesh().mirror
+    for patch in PATCHES:
+        for side in (list(patch), mirror[list(patch)].tolist()):
+            cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points[side, :2]).astype(np.int32)), 1)
+    return mask.astype(bool)
+
+
+def fit_light(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Returns (a, b, c) of the plane a*x + b*y + c through `values`, with outliers given little weight.
+
+    Iteratively reweighted least squares with Cauchy weights; x and y should be of order one.
+    """
+    design = np.stack([x, y, np.ones_like(x)], 1).astype(np.float64)
+    weight = np.ones(len(values))
+    ridge = np.diag([0.02, 0.02, 0.0]) * len(values)  # a flat light where the patches do not say otherwise
+    for _ in range(4):
+        weighted = design * weight[:, None]
+        plane = np.linalg.solve(weighted.T @ design + ridge + 1e-6 * np.eye(3), weighted.T @ values)
+        error = values - design @ plane
+        sigma = max(1.4826 * float(np.median(np.abs(error))), 1.0)
+        weight = 1 / (1 + (error / (2 * sigma)) ** 2)
+    return plane
+
+
+def skin_likeness(lab: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Returns float32 [h, w] in [0, 1]: 1 where the pixel is surely skin of this face.
+
+    Args:
+        lab: float32 [h, w, 3] CIELAB of the face's grid.
+        points: [468, 3] mesh points in pixels of the grid.
+    """
+    height, width = lab.shape[:2]
+    y, x = np.nonzero(skin_patches(points, (height, width)))
+    if len(y) < 12:
+        return np.ones((height, width), np.float32)
+    unit = 1.0 / max(height, width)
+    seen = lab[y, x].astype(np.float64)
+    plane = fit_light(seen[:, 0], y * unit, x * unit)
+    light = (plane[0] * unit * np.arange(width)[None] + plane[1] * unit * np.arange(height)[:, None] + plane[2]).astype(
+        np.float32
+    )
+    error = [lab[:, :, 0] - light] + [lab[:, :, k] - np.float32(np.median(seen[:, k])) for k in (1, 2)]
+    floors = (LIGHT_FLOOR, COLOUR_FLOOR, COLOUR_FLOOR)
+    distance = np.zeros((height, width), np.float32)
+    for part, floor in zip(error, floors):
+        sigma = max(1.4826 * float(np.median(np.abs(part[y, x]))), floor)
+        distance += (part * np.float32(1 / sigma)) ** 2
+    return 1 - smoothstep(np.sqrt(distance), KEEP, DROP)
+
+
+def smoothstep(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Returns 0 below `low`, 1 above `high` and 3t^2 - 2t^3 between."""
+    t = np.clip((values - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
+    return t * t * (3 - 2 * t)

@@ -1,0 +1,142 @@
+"""Swapping faces in one picture: `Swapper(source).swap(image)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from faceswap.blending import BLEND_KINDS, feather_blend, poisson_blend
+from faceswap.colour import correct_colour, is_grey, without_colour
+from faceswap.frame import Frame
+from faceswap.grain import match_grain
+from faceswap.images import as_rgb, read_image
+from faceswap.landmarks import Landmarker, find_in_small, make_landmarker
+from faceswap.mask import FEATHER, MASK_KINDS, face_mask, keep_target_mouth, mouth_differs
+from faceswap.regions import face_width, to_mesh
+from faceswap.skin import skin_likeness, to_lab, to_rgb
+from faceswap.warp import Source, sample, warp_map
+
+SMALLEST = 8.0  # narrower faces are left alone, pixels
+MOUTH_KINDS = ("auto", "always", "never")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How faces are put in; every field has a flag of the same name. Plain values: comparable, hashable, picklable."""
+
+    correct_color: bool = True  # give the face the target's light and skin tone
+    warp_2d: bool = False  # turn, scale and shift only, instead of following every landmark
+    mask: str = "auto"  # "auto", "oval" or "brows": see mask.face_mask
+    feather: float = FEATHER  # width of the soft edge / face width
+    blend: str = "feather"  # or "poisson"
+    strength: float = 1.0  # 0 leaves the target as it is, 1 shows the source fully
+    keep_mouth: str = "auto"  # the target's teeth: "auto" when only its mouth is open, "always", "never"
+    match_grain: float = 1.0  # how far sharpness and grain follow the target
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("mask", MASK_KINDS), ("blend", BLEND_KINDS), ("keep_mouth", MOUTH_KINDS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        for name, high in (("feather", 0.5), ("strength", 1.0), ("match_grain", 1.0)):
+            if not 0.0 <= getattr(self, name) <= high:  # also refuses nan
+                raise ValueError(f"{name} must lie between 0 and {high:g}, not {getattr(self, name)}")
+
+    def as_dict(self) -> dict:
+        """Returns the options by name, for metadata."""
+        return asdict(self)
+
+
+class Swapper:
+    """Puts one face into any number of pictures.
+
+    Args:
+        source: path of a picture, or uint8 [H, W, 3] RGB; its largest face is used.
+        options: how to do it.
+        landmarker: finds faces; MediaPipe Face Mesh when not given.
+        points: [N, 2 or 3] landmarks of the source's face when they are known already.
+
+    Raises:
+        ValueError: no face in the source, or it is no picture.
+        FileNotFoundError: no such file.
+    """
+
+    def __init__(
+        self,
+        source: str | Path | np.ndarray,
+        options: Options = Options(),
+        landmarker: Landmarker | None = None,
+        points: np.ndarray | None = None,
+    ):
+        self.options = options
+        self.landmarker = landmarker or make_landmarker()
+        image = as_rgb(source) if isinstance(source, np.ndarray) else read_image(source)
+        if points is None:
+            faces = find_in_small(self.landmarker, image)
+            if not faces:
+                name = "the source picture" if isinstance(source, np.ndarray) else str(source)
+                raise ValueError(f"{name}: no face found; give a picture in which the face is seen clearly")
+            points = faces[0]
+        self.source = Source(image, to_mesh(points))
+
+    def find(self, image: np.ndarray) -> list[np.ndarray]:
+        """Returns the landmarks of all faces of a picture, largest first."""
+        return find_in_small(self.landmarker, as_rgb(image))
+
+    def swap(self, image: np.ndarray, faces: Sequence[np.ndarray] | None = None) -> np.ndarray:
+        """Returns a copy of the picture with the source's face on it.
+
+        Args:
+            image: uint8 [H, W, 3] RGB.
+            faces: landmarks of the faces to replace; all that are found when not given.
+
+        Returns:
+            uint8 [H, W, 3]; equal to `image` bit for bit outside the faces and when there are none.
+        """
+        image = as_rgb(image)
+        out = image.copy()
+        for points in self.find(image) if faces is None else faces:
+            swap_face(out, self.source, to_mesh(points), self.options)
+        return out
+
+
+def swap_face(image: np.ndarray, source: Source, points: np.ndarray, options: Options) -> bool:
+    """Replaces one face of `image` in place; returns whether there was room for one.
+
+    Args:
+        image: uint8 [H, W, 3] RGB, written to inside the face only.
+        source: the face to show.
+        points: [468, 3] mesh points of the face to replace, pixels of `image`.
+    """
+    width = face_width(points)
+    frame = Frame.around(points, image.shape[:2])
+    if width < SMALLEST or min(frame.size) < SMALLEST or options.strength == 0:
+        return False
+    target = frame.cut(image)
+    reduction = face_width(source.points) / width
+    warped = sample(source, frame.enlarge(warp_map(source, points, frame, options.warp_2d)), reduction)
+    grey = is_grey(target)
+    if grey:
+        warped = without_colour(warped)
+    grid_points = frame.to_grid(points)
+    source_grid, target_grid = frame.reduce(warped), frame.reduce(target)
+    source_lab, target_lab = to_lab(source_grid), to_lab(target_grid)
+    source_skin, target_skin = (skin_likeness(lab, grid_points) for lab in (source_lab, target_lab))
+    shown = face_mask(grid_points, source_skin, target_skin, options.mask, options.feather)
+    both = source_skin * target_skin * (shown > 0)
+    face = warped.astype(np.float32)
+    if options.correct_color:
+        corrected = correct_colour(source_lab, target_lab, both, grid_points)
+        face += frame.enlarge(to_rgb(corrected) - source_grid.astype(np.float32))
+    face = match_grain(face, target, frame.enlarge(both) > 0.7, options.match_grain)
+    if grey:
+        face = without_colour(face)
+    keep = options.keep_mouth
+    if keep == "always" or (keep == "auto" and mouth_differs(source.points, points)):
+        shown = keep_target_mouth(shown, grid_points)
+    alpha = np.clip(frame.enlarge(shown), 0, 1) * np.float32(options.strength)
+    blend = poisson_blend if options.blend == "poisson" else feather_blend
+    target[:] = blend(face, target, alpha)
+    return True
