@@ -3,6 +3,8 @@
 import os
 import secrets
 import shutil
+import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,31 +22,12 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".ti
 XMP_TAG = 700
 JPEG_SEGMENT = 65533 - 29  # bytes of XMP in one APP1 segment, less the length of its name
 JPEG_EXIF = 65533
+MAX_DPI = 65535
 FULL_CHROMA_QUALITY = 90  # from here on a JPEG keeps its colours at full resolution
 
-# Tags that describe how a TIFF stores its own pixels, and those that have a place of their own here.
-NOT_PASSED_ON = {
-    254,
-    255,
-    *range(256, 260),
-    262,
-    266,
-    273,
-    *range(277, 282),
-    284,
-    *range(288, 292),
-    301,
-    317,
-    318,
-    319,
-}
-NOT_PASSED_ON |= {320, *range(322, 326), 330, 338, 339, 340, 341, 347, *range(512, 522), *range(529, 533)}
-NOT_PASSED_ON |= {
-    XMP_TAG,
-    33723,
-    34377,
-    34675,
-}  # XMP, IPTC, Photoshop, ICC: they speak of the picture as it was
+# EXIF tags that are not passed on: how a TIFF stores its own pixels; XMP, IPTC, Photoshop, ICC of the old picture.
+STORAGE_TAGS = {*range(254, 267), 273, *range(277, 282), 284, *range(288, 296), 301, *range(317, 348), *range(512, 533)}
+STALE_TAGS = {XMP_TAG, 33723, 34377, 34675}
 
 
 def write_image(
@@ -64,7 +47,7 @@ def write_image(
     quality: 1 to 100, for JPEG and WebP; WebP at 100 is lossless. PNG and TIFF (uncompressed) always are.
     exif: as Pillow gives it; passed on without its thumbnail, or left out if it cannot be parsed. Its orientation
         tag is passed on too: who turns the pixels upright has to reset it.
-    dpi: pixels per inch, one number or (x, y).
+    dpi: pixels per inch, one number or (x, y); left out if no file can hold it (zero, not finite, above 65535).
     Raises ValueError for what cannot be written in that format, OSError if the disk refuses.
     """
     path = Path(path)
@@ -76,7 +59,7 @@ def write_image(
     with _whole_file(path) as file:
         try:
             picture.save(file, **options)
-        except (ValueError, TypeError, RuntimeError, SyntaxError) as error:
+        except (ValueError, TypeError, RuntimeError, SyntaxError, struct.error) as error:
             raise ValueError(f"{path} cannot be written as {options['format']}: {error}") from None
 
 
@@ -101,7 +84,10 @@ def read_mark(path: str | os.PathLike[str]) -> Mark | None:
 def _read_packets(path: Path, file: IO[bytes]) -> list[bytes | str]:
     """Return the XMP packets of an open picture."""
     try:
-        with Image.open(file) as picture:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a picture too large for comfort may still tell its mark
+            picture = Image.open(file)
+        with picture:
             if picture.format == "PNG" and "XML:com.adobe.xmp" not in picture.info:
                 picture.load()  # the packet may stand behind the pixels
             found = [picture.info.get("xmp"), picture.info.get("XML:com.adobe.xmp")]
@@ -134,9 +120,11 @@ def _save_options(path: Path, mark: Mark, quality: int, dpi: float | tuple[float
     if name == "JPEG" and len(packet) > JPEG_SEGMENT:
         raise ValueError(f"{path}: the settings are too long for a JPEG ({len(packet)} bytes); write a PNG")
     if name == "WEBP":
-        options["lossless"] = quality == 100
-    if dpi:
-        options["dpi"] = tuple(dpi) if isinstance(dpi, (tuple, list)) else (dpi, dpi)
+        options["lossless"] = options["exact"] = quality == 100
+    if dpi is not None:
+        x, y = dpi if isinstance(dpi, (tuple, list)) else (dpi, dpi)
+        if 0 < x <= MAX_DPI and 0 < y <= MAX_DPI:
+            options["dpi"] = (float(x), float(y))
     return options
 
 
@@ -174,10 +162,12 @@ def _clean_exif(exif: bytes | Image.Exif | None) -> Image.Exif:
     """Return a copy that holds no thumbnail; empty if there is nothing to copy or it cannot be parsed."""
     clean = Image.Exif()
     try:
-        clean.load(exif.tobytes() if isinstance(exif, Image.Exif) else exif or b"")
-        for tag in NOT_PASSED_ON & set(clean):
-            del clean[tag]
-        clean.load(clean.tobytes())  # tobytes leaves the thumbnail's directory out, and fails on what cannot be kept
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            clean.load(exif.tobytes() if isinstance(exif, Image.Exif) else exif or b"")
+            for tag in (STORAGE_TAGS | STALE_TAGS) & set(clean):
+                del clean[tag]
+            clean.load(clean.tobytes())  # tobytes leaves the thumbnail out, and fails on what cannot be kept
     except Exception:  # a stranger's EXIF makes Pillow raise nearly anything
         return Image.Exif()
     return clean

@@ -30,7 +30,7 @@ MAX_PACKET = 16 * 2**20  # bytes; far above any real packet
 
 
 def to_xmp(mark: Mark) -> bytes:
-    """Return the XMP packet that states `mark`, UTF-8."""
+    """Return the XMP packet that states `mark`, UTF-8; ValueError if its settings are too long for any file."""
     text = json.dumps(mark.settings, ensure_ascii=False, allow_nan=False)
     # JSON may name any character by number, XML may not hold every one: such are only ever inside JSON strings.
     text = NOT_IN_XML.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
@@ -42,8 +42,10 @@ def to_xmp(mark: Mark) -> bytes:
         version=escape(VERSION),
         source_type=escape(SOURCE_TYPE_URI + mark.source_type),
         settings=escape(text),
-    )
-    return packet.encode("utf-8")
+    ).encode("utf-8")
+    if len(packet) > MAX_PACKET:
+        raise ValueError(f"the settings are too long to be put into a picture ({len(packet)} bytes)")
+    return packet
 
 
 def from_xmp(packet: bytes | str) -> Mark | None:
