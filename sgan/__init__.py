@@ -1,0 +1,30 @@
+"""A style-based GAN on a folder of faces: train it while watching, then sample, mix and export.
+
+from sgan import TrainConfig, load_generator, run_training
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sgan.config import ConfigError, HParams, ModelConfig, TrainConfig
+    from sgan.events import Control
+    from sgan.launch import run_training
+    from sgan.loop import train
+    from sgan.sampling import draw_images, seeds_to_ws
+    from sgan.state import CheckpointError, TrainState, load_generator
+
+_HOMES = {
+    "ConfigError": "config", "HParams": "config", "ModelConfig": "config", "TrainConfig": "config",
+    "Control": "events", "run_training": "launch", "train": "loop", "draw_images": "sampling",
+    "seeds_to_ws": "sampling", "CheckpointError": "state", "TrainState": "state", "load_generator": "state",
+}  # fmt: skip
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str):
+    """Public names, imported when first used: `import sgan` alone does not wait for torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sgan' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"sgan.{_HOMES[name]}"), name)

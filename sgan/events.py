@@ -1,0 +1,89 @@
+"""What a training tells (events) and what it can be told while it runs (Control)."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sgan.config import HParams
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of all events; nimg real images and `iteration` steps lie behind it."""
+
+    nimg: int
+    iteration: int
+
+
+@dataclass(frozen=True)
+class Step(Event):
+    """One iteration is done. Nothing was read back from the device for it."""
+
+    resolution: int
+    alpha: float
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Stats(Event):
+    """Means since the last Stats: loss_d, loss_g, r1, real_sign (mean sign of D on real images), fake_sign; and
+    learning_rate, r1_gamma, resolution, alpha, sec_per_kimg."""
+
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Grid(Event):
+    """Samples of G_ema from fixed latents: image uint8 [H, W, 3] RGB."""
+
+    image: np.ndarray = field(repr=False)
+    resolution: int = 0
+
+
+@dataclass(frozen=True)
+class Changed(Event):
+    """Hyper-parameters took new values."""
+
+    patch: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Saved(Event):
+    """A state was written to `path`."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The loop ended: reason is "done" or "stopped"."""
+
+    reason: str
+
+
+class Control:
+    """Mailbox of a running training. Any thread may post; the loop empties it once per iteration."""
+
+    def __init__(self, hparams: HParams):
+        self._hparams = hparams
+        self._patches: deque[dict[str, Any]] = deque()
+        self.stopped = False
+
+    def set(self, **patch: Any) -> None:
+        """Asks for new values from the next iteration on; ConfigError at once for a wrong name or value."""
+        self._hparams = self._hparams.changed(patch)
+        self._patches.append(patch)
+
+    def stop(self) -> None:
+        """Asks the loop to save and end at the next iteration boundary."""
+        self.stopped = True
+
+    def drain(self) -> list[dict[str, Any]]:
+        """The patches posted since the last call, oldest first."""
+        patches = []
+        while self._patches:
+            patches.append(self._patches.popleft())
+        return patches

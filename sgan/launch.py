@@ -1,0 +1,247 @@
+"""A training run from its settings: device, data, state, files. One process or torchrun's workers, one event stream."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from provenance import GENERATED, Mark, write_image
+from sgan.config import ConfigError, ModelConfig, TrainConfig, to_dict
+from sgan.data import Dataset, image_batches, open_dataset
+from sgan.events import Changed, Control, Event, Finished, Grid, Stats
+from sgan.loop import draw_grid, train
+from sgan.sampling import seed_to_z
+from sgan.state import (
+    GENERATOR_NAME,
+    STATE_PATTERN,
+    CheckpointError,
+    TrainState,
+    load_state,
+    save_generator,
+    transfer_weights,
+    write_bytes,
+)
+from sgan.viz import plot_losses
+
+GRID_SAMPLES = 36
+GRID_SEED = 0
+PLOT_SECONDS = 10.0  # drawing the plot takes a quarter of a second: not more often than this
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device of "auto", "cpu", "cuda", "cuda:N" or "mps"; ConfigError when it is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device {name!r} is unknown; use auto, cpu, cuda, cuda:N or mps") from None
+    if device.type == "cuda":
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= found:
+            raise ConfigError(f"device {name} is not there: PyTorch sees {found} CUDA devices; use device cpu")
+    elif device.type == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("device mps is not there: PyTorch finds no Apple GPU; use device cpu")
+    elif device.type not in ("cpu", "mps"):
+        raise ConfigError(f"device {name!r} is not supported; use auto, cpu, cuda, cuda:N or mps")
+    return device
+
+
+def resolve_precision(name: str, device: torch.device) -> torch.dtype:
+    """The dtype of the feature maps. auto: bfloat16 where the hardware multiplies it, else float32."""
+    if name != "auto":
+        return {"fp32": torch.float32, "bf16": torch.bfloat16}[name]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    if device.type == "cpu" and Path("/proc/cpuinfo").exists():
+        flags = Path("/proc/cpuinfo").read_text()
+        return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32
+    return torch.float32
+
+
+def newest_state(run_dir: str | Path) -> Path | None:
+    """The newest state file of a run folder, or None."""
+    states = sorted(Path(run_dir).glob(STATE_PATTERN))
+    return states[-1] if states else None
+
+
+def open_state(config: TrainConfig, device: torch.device) -> TrainState:
+    """A fresh state, the newest one of save_folder_path (is_continue), or one with the weights of resume_from.
+
+    When continuing, the run's own settings hold for the networks; all else may differ from the first time.
+    """
+    newest = newest_state(config.save_folder_path)
+    if config.is_continue and newest is not None:
+        state = load_state(newest, device)
+        for f in dataclasses.fields(ModelConfig):
+            ours, theirs = getattr(config, f.name), getattr(state.config, f.name)
+            if ours != theirs:
+                raise ConfigError(
+                    f"{f.name} is {ours}, but {newest} was made with {theirs}; keep it, or choose another "
+                    "save_folder_path (with resume_from to start from these weights)"
+                )
+        state.config = config
+        return state
+    if not config.is_train:
+        raise CheckpointError(f"{config.save_folder_path} holds no state; train first (is_train True)")
+    state = TrainState.create(config, device)
+    if config.resume_from:
+        transfer_weights(state, config.resume_from)
+    return state
+
+
+def run_training(
+    config: TrainConfig,
+    control: Control | None = None,
+    progress: Callable[[Sequence], Sequence] = iter,
+    on_open: Callable[[TrainState, Dataset], None] = lambda state, dataset: None,
+) -> Iterator[Event]:
+    """The events of a whole run; grids, plot, logs, states and the generator appear in save_folder_path.
+
+    progress wraps the list of files while they are decoded; on_open is told state and data before the first step.
+    With is_train False the only event is the grid of the saved state.
+    """
+    device = resolve_device(config.device)
+    rank, world = join_workers(device)
+    if world > 1 and device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    check_batches(config, world)
+    run_dir = Path(config.save_folder_path)
+    state = open_state(config, device)
+    grid_z = torch.cat([seed_to_z(GRID_SEED + i, config.dim_latent) for i in range(GRID_SAMPLES)])
+    recorder = Recorder(run_dir, state) if rank == 0 else None
+    if not config.is_train:
+        return _recorded(iter([draw_grid(state, grid_z)]), recorder)
+    dataset = open_dataset(config.image_folder_path, config.resolution, progress=progress)
+    if rank == 0:
+        _describe_run(run_dir, config, dataset)
+    on_open(state, dataset)
+    events = train(
+        state,
+        image_batches(dataset, config, state.nimg, rank, world),
+        control or Control(state.hparams),
+        until_nimg=config.n_sample_total,
+        save_nimg=config.save_every,
+        run_dir=run_dir,
+        grid_z=grid_z if rank == 0 else None,
+        dtype=resolve_precision(config.precision, device),
+    )
+    return _recorded(events, recorder)
+
+
+def check_batches(config: TrainConfig, world: int) -> None:
+    """ConfigError when a batch cannot be shared equally by the processes."""
+    for resolution in config.block_resolutions:
+        size = config.batch_size_at(resolution)
+        if size % world:
+            raise ConfigError(f"batch size {size} at resolution {resolution} cannot be shared by {world} processes")
+
+
+def _describe_run(run_dir: Path, config: TrainConfig, dataset: Dataset) -> None:
+    """config.json, and bad_images.txt when files had to be left out."""
+    write_bytes(run_dir / "config.json", (json.dumps(to_dict(config), indent=1) + "\n").encode())
+    if dataset.bad:
+        lines = "".join(f"{name}\t{reason}\n" for name, reason in dataset.bad)
+        write_bytes(run_dir / "bad_images.txt", lines.encode())
+
+
+class Recorder:
+    """Writes what a run shows into its folder: grid-<nimg>.jpg, losses.png, generator.safetensors."""
+
+    def __init__(self, run_dir: Path, state: TrainState):
+        run_dir.mkdir(parents=True, exist_ok=True)
+        self.run_dir, self.state = run_dir, state
+        self.history = read_rows(run_dir / "stats.jsonl", state.nimg)
+        self.marks = [(row["nimg"] / 1000, _patch_text(row["patch"])) for row in state.journal]
+        for name in ("stats.jsonl", "hparams.jsonl"):
+            _truncate_rows(run_dir / name, state.nimg)
+        self.plotted = -PLOT_SECONDS
+
+    def __call__(self, event: Event) -> None:
+        """Takes one event."""
+        if isinstance(event, Stats):
+            self.history.append({"nimg": event.nimg, **event.values})
+            if time.monotonic() - self.plotted >= PLOT_SECONDS:
+                self.plot()
+        elif isinstance(event, Changed):
+            self.marks.append((event.nimg / 1000, _patch_text(event.patch)))
+        elif isinstance(event, Grid):
+            mark = Mark(GENERATED, {"nimg": event.nimg, "seeds": [GRID_SEED, GRID_SEED + GRID_SAMPLES - 1]})
+            write_image(self.run_dir / f"grid-{event.nimg:09d}.jpg", event.image, mark)
+        elif isinstance(event, Finished):
+            self.plot()
+            self.export()
+
+    def plot(self) -> None:
+        """Draws losses.png from the whole history."""
+        if self.history:
+            picture = plot_losses(self.history, self.marks)
+            write_image(self.run_dir / "losses.png", picture, Mark(GENERATED, {"nimg": self.history[-1]["nimg"]}))
+            self.plotted = time.monotonic()
+
+    def export(self) -> None:
+        """Writes the moving average at the resolution reached so far as a generator file."""
+        state = self.state
+        level, alpha = state.config.schedule(state.nimg)
+        if alpha < 1.0:
+            level -= 1
+        meta = {"nimg": state.nimg, "training": to_dict(state.config)}
+        save_generator(state.G_ema, self.run_dir / GENERATOR_NAME, meta, step=level)
+
+
+def _patch_text(patch: dict) -> str:
+    return ", ".join(f"{name} {value}" for name, value in patch.items())
+
+
+def _recorded(events: Iterator[Event], recorder: Recorder | None) -> Iterator[Event]:
+    try:
+        for event in events:
+            if recorder is not None:
+                recorder(event)
+            yield event
+    finally:
+        if hasattr(events, "close"):
+            events.close()
+
+
+def read_rows(path: Path, until_nimg: int | None = None) -> list[dict]:
+    """Rows of a .jsonl log up to an image count; a half-written last line is left out."""
+    rows = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                break
+            if until_nimg is None or row["nimg"] <= until_nimg:
+                rows.append(row)
+    return rows
+
+
+def _truncate_rows(path: Path, until_nimg: int) -> None:
+    """Drops rows that a resumed run will write again."""
+    if path.exists():
+        kept = "".join(json.dumps(row) + "\n" for row in read_rows(path, until_nimg))
+        write_bytes(path, kept.encode())
+
+
+def join_workers(device: torch.device) -> tuple[int, int]:
+    """(rank, world size); joins torchrun's group when this process is one of its workers."""
+    if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        return 0, 1
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return dist.get_rank(), dist.get_world_size()
+
+
+def start_workers(n_gpu: int, arguments: Sequence[str]) -> int:
+    """Runs `python -m sgan ARGUMENTS` in n_gpu processes under torchrun; returns its exit code."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={n_gpu}"]
+    return subprocess.run([*command, "-m", "sgan", *arguments], check=False).returncode

@@ -1,0 +1,29 @@
+"""Adversarial losses and the gradient penalty: tensors in, one value per sample out."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def generator_loss(gen_logits: Tensor) -> Tensor:
+    """-log(sigmoid(D(G(z)))) [N], the non-saturating loss (arXiv 1406.2661, section 3)."""
+    return F.softplus(-gen_logits)
+
+
+def real_loss(real_logits: Tensor) -> Tensor:
+    """-log(sigmoid(D(x))) [N], the discriminator's loss on real images."""
+    return F.softplus(-real_logits)
+
+
+def fake_loss(gen_logits: Tensor) -> Tensor:
+    """-log(1 - sigmoid(D(G(z)))) [N], the discriminator's loss on generated images."""
+    return F.softplus(gen_logits)
+
+
+def r1_penalty(real_img: Tensor, real_logits: Tensor) -> Tensor:
+    """|grad_x D(x)|^2 [N] (arXiv 1801.04406, equation 9); the loss is this times gamma / 2.
+
+    real_img [N, ...] must require grad and real_logits [N] come from it. The result can be differentiated again.
+    """
+    (gradient,) = torch.autograd.grad(real_logits.sum(), real_img, create_graph=True)
+    return gradient.float().square().flatten(1).sum(dim=1)

@@ -1,0 +1,328 @@
+"""The command line: `python -m sgan train | sample | show`."""
+
+import argparse
+import dataclasses
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sgan.config import PRESETS, ConfigError, HParams, ModelConfig, TrainConfig, from_dict, parse_by_resolution
+
+DEFAULT_CHECKPOINT = "checkpoints/faces"
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+MAX_SEED = 2**32 - 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; 0 when done, 1 for what went wrong on the way, 2 for wrong usage."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = build_parser().parse_args(arguments)
+    try:
+        return options.run(options, arguments)
+    except ConfigError as error:
+        return _fail(error, 2)
+    except (OSError, ValueError) as error:
+        return _fail(error, 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+
+
+def _fail(error: object, code: int) -> int:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        error = f"{error.filename}: {error.strerror}"
+    print(f"error: {error}", file=sys.stderr)
+    return code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; training flags are made from the fields of TrainConfig."""
+    parser = argparse.ArgumentParser(prog="python -m sgan", description="People who do not exist.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_train(commands.add_parser("train", help="train on a folder of faces", allow_abbrev=False))
+    _add_sample(commands.add_parser("sample", help="draw faces from a checkpoint", allow_abbrev=False))
+    show = commands.add_parser("show", help="read back how a picture was made")
+    show.add_argument("file", help="a picture that this project wrote")
+    show.set_defaults(run=run_show)
+    return parser
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Train a style-based GAN. The same command run again goes on from the newest state. Tables by resolution are "
+        "written like 64:0.002,128:0.0015, or as one number for all."
+    )
+    parser.add_argument("--preset", choices=sorted(PRESETS), help="sizes and schedule (default: cpu or gpu, by device)")
+    groups = {
+        owner: parser.add_argument_group(title)
+        for owner, title in ((TrainConfig, "run"), (HParams, "live"), (ModelConfig, "networks"))
+    }
+    for f in dataclasses.fields(TrainConfig):
+        owner = next((kind for kind in (HParams, ModelConfig) if f.name in kind.__dataclass_fields__), TrainConfig)
+        groups[owner].add_argument(f"--{f.name}", default=None, **_flag(f))
+    parser.set_defaults(run=run_train)
+
+
+def _flag(f: dataclasses.Field) -> dict[str, Any]:
+    """argparse keywords for one field of TrainConfig; the default None tells an absent flag from a given one."""
+    meta = f.metadata
+    default = "by resolution" if meta.get("by_resolution") else f.default
+    flag: dict[str, Any] = {"help": f"{meta['help']} (default: {default})".replace("%", "%%")}
+    if f.type is bool or f.type == "bool":
+        return flag | {"type": parse_bool, "nargs": "?", "const": True, "metavar": "True|False"}
+    if f.name == "style_mixing":
+        return flag | {"type": int, "nargs": "*", "metavar": "LAYER"}
+    if meta.get("by_resolution"):
+        return flag | {"type": _table, "metavar": "TABLE"}
+    kind = {"int": int, "float": float}.get(getattr(f.type, "__name__", f.type), str)
+    metavar = "|".join(meta["choices"]) if meta["choices"] else {int: "N", float: "X"}.get(kind, "TEXT")
+    return flag | {"type": kind, "metavar": metavar}
+
+
+def parse_bool(text: str) -> bool:
+    """True or False from text such as True, no, 1."""
+    known = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
+    if text.lower() not in known:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False")
+    return known[text.lower()]
+
+
+def _table(text: str) -> dict:
+    try:
+        return parse_by_resolution(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no table by resolution ({error})") from None
+
+
+def parse_seeds(text: str) -> list[int]:
+    """[0, 1, 2, 7] from "0-2,7"."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        try:
+            low, high = int(first), int(last if dash else first)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no list of seeds like 0-15 or 3,7,9") from None
+        if not 0 <= low <= high <= MAX_SEED:
+            raise argparse.ArgumentTypeError(f"{part.strip()!r} is no range of seeds between 0 and {MAX_SEED}")
+        if high - low >= 1_000_000:
+            raise argparse.ArgumentTypeError(f"{part.strip()!r} asks for more than a million faces")
+        seeds.extend(range(low, high + 1))
+    return seeds
+
+
+def _add_sample(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Draw faces of people who do not exist."
+    parser.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="file or folder (default: %(default)s)")
+    parser.add_argument("--seeds", type=parse_seeds, default="0-15", help="such as 0-15 or 3,7 (default: %(default)s)")
+    parser.add_argument(
+        "--truncation_psi", type=float, default=0.7, help="1: full variety; towards 0: the mean face (default: 0.7)"
+    )
+    parser.add_argument(
+        "--out", default="results", help="a folder, or for one seed a picture file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--style_mixing", type=int, nargs="+", default=[], metavar="LAYER",
+        help="layers that take a second style; layer l is resolution 2^(l+2)",
+    )  # fmt: skip
+    parser.add_argument("--mix_seeds", type=parse_seeds, help="seeds of the second styles (default: the next seed)")
+    parser.add_argument("--resolution", type=int, help="side of the pictures; larger ones are up-sampled (Lanczos)")
+    parser.add_argument("--noise_mode", choices=("const", "random", "none"), default="const", help="default: const")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    parser.set_defaults(run=run_sample)
+
+
+def make_config(options: argparse.Namespace, cuda: bool) -> TrainConfig:
+    """The TrainConfig of a train command: flags over the run's saved settings (or else the preset) over defaults."""
+    given = {f.name: getattr(options, f.name) for f in dataclasses.fields(TrainConfig)}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "style_mixing" in given:
+        given["style_mixing"] = tuple(given["style_mixing"])
+    on_gpu = cuda and not str(given.get("device", "auto")).startswith("cpu")
+    values = dict(PRESETS[options.preset or ("gpu" if on_gpu else "cpu")])
+    run_dir = given.get("save_folder_path", TrainConfig.save_folder_path)
+    saved = Path(run_dir) / "config.json"
+    if given.get("is_continue", True) and not options.preset and _has_state(run_dir) and saved.exists():
+        values = json.loads(saved.read_text(encoding="utf-8"))
+    if "max_step" in given and "step" not in given:
+        values["step"] = min(values.get("step", TrainConfig.step), given["max_step"])
+    return from_dict(TrainConfig, {**values, **given})
+
+
+def _has_state(run_dir: str) -> bool:
+    from sgan.launch import newest_state
+
+    return newest_state(run_dir) is not None
+
+
+def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """`train`: the events of the run drive a progress bar."""
+    if options.CUDA_VISIBLE_DEVICES:  # before anything asks CUDA how many devices there are
+        os.environ["CUDA_VISIBLE_DEVICES"] = options.CUDA_VISIBLE_DEVICES
+    import torch
+
+    from sgan.launch import resolve_device, start_workers
+
+    config = make_config(options, torch.cuda.is_available())
+    device = resolve_device(config.device)
+    if config.is_train and not config.image_folder_path:
+        raise ConfigError("image_folder_path is missing; give the folder of face images to train on")
+    if config.n_gpu > 1 and "RANK" not in os.environ:
+        if device.type == "cuda" and torch.cuda.device_count() < config.n_gpu:
+            raise ConfigError(f"n_gpu is {config.n_gpu}, but PyTorch sees {torch.cuda.device_count()} CUDA devices")
+        return start_workers(config.n_gpu, arguments)
+    return _drive(config, arguments)
+
+
+def _drive(config: TrainConfig, arguments: Sequence[str]) -> int:
+    """Shows a run as a progress bar. The first Ctrl-C saves and ends it, the second breaks it off."""
+    from tqdm.auto import tqdm
+
+    from sgan.events import Changed, Control, Finished, Grid, Saved, Stats, Step
+    from sgan.launch import run_training
+
+    control = Control(config.hparams)
+    signal.signal(signal.SIGINT, _stop_once(control))
+    signal.signal(signal.SIGTERM, _stop_once(control))
+    quiet = os.environ.get("RANK", "0") != "0"
+    bar = tqdm(total=config.n_sample_total, unit="img", smoothing=0.05, disable=quiet, dynamic_ncols=True)
+    reason = ""
+    with bar:
+
+        def on_open(state: Any, dataset: Any) -> None:
+            bar.initial = bar.n = state.nimg
+            bar.write(f"{len(dataset)} images in {len(dataset.groups)} folders; {_sizes(state)}")
+            if dataset.bad:
+                bar.write(f"{len(dataset.bad)} files left out: {config.save_folder_path}/bad_images.txt")
+            if state.nimg:
+                bar.write(f"going on after {state.nimg / 1000:g} kimg")
+
+        files = lambda results: tqdm(results, desc="decoding", unit="img", leave=False, disable=quiet)  # noqa: E731
+        for event in run_training(config, control, files, on_open):
+            if isinstance(event, Step):
+                bar.update(event.batch_size)
+            elif isinstance(event, Stats):
+                bar.set_postfix_str(_postfix(event.values))
+            elif isinstance(event, Changed):
+                bar.write(f"{event.nimg / 1000:g} kimg: {event.patch}")
+            elif isinstance(event, (Saved, Grid)) and not config.is_train:
+                bar.write(f"grid of {config.save_folder_path} at {event.nimg / 1000:g} kimg")
+            elif isinstance(event, Finished):
+                reason = event.reason
+    if not quiet:
+        _say_end(config, reason, arguments)
+    return 0
+
+
+def _stop_once(control: Any) -> Callable:
+    def handler(signum: int, frame: Any) -> None:
+        if control.stopped:
+            raise KeyboardInterrupt
+        control.stop()
+
+    return handler
+
+
+def _sizes(state: Any) -> str:
+    count = {name: sum(p.numel() for p in net.parameters()) / 1e6 for name, net in state.networks().items()}
+    return f"G {count['G']:.2f} M, D {count['D']:.2f} M parameters on {state.device}"
+
+
+def _postfix(values: Any) -> str:
+    parts = [f"{values['resolution']}px", f"alpha {values['alpha']:.2f}", f"{values['kimg']:.1f} kimg"]
+    parts += [f"{label} {values[name]:.3f}" for name, label in (("loss_d", "D"), ("loss_g", "G")) if name in values]
+    if "sec_per_kimg" in values:
+        parts.append(f"{values['sec_per_kimg']:.1f} s/kimg")
+    return ", ".join(parts)
+
+
+def _say_end(config: TrainConfig, reason: str, arguments: Sequence[str]) -> None:
+    where = config.save_folder_path
+    if not config.is_train:
+        print(f"The grid of the saved state is in {where}.")
+    elif reason == "stopped":
+        print(f"Stopped and saved in {where}. Go on with the same command: python -m sgan {' '.join(arguments)}")
+    else:
+        print(f"Done: {where} holds the generator, grids, losses.png and the state.")
+        print(f"Draw faces with: python -m sgan sample --checkpoint {where} --seeds 0-15 --out results")
+
+
+def run_sample(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """`sample`: one PNG per seed and a grid, each with how it was made."""
+    from sgan.launch import resolve_device
+    from sgan.state import load_generator
+
+    single = Path(options.out).suffix.lower() in SUFFIXES
+    seeds = options.seeds if isinstance(options.seeds, list) else parse_seeds(options.seeds)
+    if single and (len(seeds) > 1 or len(options.mix_seeds or []) > 1):
+        raise ConfigError(f"--out {options.out} is one picture, but several seeds are asked for; give a folder")
+    if options.resolution is not None and not 4 <= options.resolution <= 8192:
+        raise ConfigError(f"resolution is {options.resolution}; it must be between 4 and 8192")
+    if not -10 <= options.truncation_psi <= 10:
+        raise ConfigError(f"truncation_psi is {options.truncation_psi}; it must be between -10 and 10")
+    device = resolve_device(options.device)
+    G = load_generator(options.checkpoint, device)
+    low, high = G.config.min_step, G.config.max_step
+    wrong = [layer for layer in options.style_mixing if not low <= layer <= high]
+    if wrong:
+        raise ConfigError(f"style_mixing names layer {wrong[0]}; layers of this checkpoint go from {low} to {high}")
+    paths = _write_samples(G, options, seeds, single)
+    size = options.resolution or 2 ** (G.trained_step + 2)
+    note = f", up-sampled from {2 ** (G.trained_step + 2)} by Lanczos" if size > 2 ** (G.trained_step + 2) else ""
+    print(f"{len(paths)} pictures of {size}x{size} pixels{note}: {paths[0]}" + (" ..." if len(paths) > 1 else ""))
+    return 0
+
+
+def _write_samples(G: Any, options: argparse.Namespace, seeds: list[int], single: bool) -> list[Path]:
+    """Draws and writes the pictures of a sample command; returns their paths, the grid's last."""
+    import numpy as np
+    from PIL import Image
+    from tqdm.auto import tqdm
+
+    from provenance import GENERATED, Mark, write_image
+    from sgan.sampling import draw_images, mixed_ws, seeds_to_ws
+    from sgan.viz import make_grid
+
+    psi = options.truncation_psi
+    mix_seeds = (options.mix_seeds or [(seeds[-1] + 1) % (MAX_SEED + 1)]) if options.style_mixing else []
+    if mix_seeds:
+        ws = mixed_ws(G, seeds, mix_seeds, options.style_mixing, psi).flatten(0, 1)
+        names = [(seed, mix) for seed in seeds for mix in mix_seeds]
+    else:
+        ws, names = seeds_to_ws(G, seeds, psi), [(seed, None) for seed in seeds]
+    common = {"checkpoint": G.checkpoint_hash, "truncation_psi": psi, "noise_mode": options.noise_mode}
+    paths, pictures = [], []
+    drawn = draw_images(G, ws, options.noise_mode, G.trained_step)
+    for (seed, mix), picture in zip(names, tqdm(drawn, total=len(names), disable=len(names) < 32), strict=True):
+        if options.resolution and options.resolution != len(picture):
+            size = (options.resolution, options.resolution)
+            picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
+        settings = {**common, "seed": seed, "resolution": len(picture)}
+        name = f"seed{seed:04d}"
+        if mix is not None:
+            settings |= {"style_mixing": options.style_mixing, "mix_seed": mix}
+            name += f"-mix{mix:04d}"
+        paths.append(Path(options.out) if single else Path(options.out) / f"{name}.png")
+        write_image(paths[-1], picture, Mark(GENERATED, settings))
+        pictures.append(picture)
+    if not single:
+        grid = make_grid(np.stack(pictures), len(mix_seeds) if len(mix_seeds) > 1 else None)
+        settings = {**common, "seeds": seeds, "style_mixing": options.style_mixing, "mix_seeds": mix_seeds}
+        paths.append(Path(options.out) / "grid.png")
+        write_image(paths[-1], grid, Mark(GENERATED, settings))
+    return paths
+
+
+def run_show(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """`show`: the mark of a picture as JSON."""
+    from provenance import read_mark
+
+    mark = read_mark(options.file)
+    if mark is None:
+        print(f"error: {options.file} carries no mark of this project", file=sys.stderr)
+        return 1
+    print(json.dumps({"DigitalSourceType": mark.source_type, **mark.settings}, indent=2, ensure_ascii=False))
+    return 0

@@ -1,0 +1,131 @@
+"""Layers of style-based networks in plain PyTorch: equalised weights, modulated convolution, resampling.
+
+Tensors are NCHW, in `channels_last` memory where the layers keep it. Nothing is compiled when this is imported.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LRELU_SLOPE = 0.2
+LRELU_GAIN = math.sqrt(2.0)  # restores the variance that a leaky ReLU takes away (arXiv 1710.10196, section 4.1)
+DEMODULATION_EPS = 1e-8  # arXiv 1912.04958, equation 3
+FIR_TAPS = (1.0, 3.0, 3.0, 1.0)  # the resampling filter of StyleGAN2, normalised below
+
+
+class EqualizedLinear(nn.Module):
+    """Fully connected layer whose weight is scaled at run time (arXiv 1710.10196, section 4.1).
+
+    weight [out, in] starts as N(0, 1) / lr_mult; the effective weight is weight * lr_mult / sqrt(in), so that the
+    optimiser's step size is the same relative to every layer's scale. `lr_mult` slows a layer down (the mapping
+    network uses 0.01).
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias_init: float = 0.0, lr_mult: float = 1.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_mult)
+        self.bias = nn.Parameter(torch.full((out_features,), float(bias_init) / lr_mult))
+        self.weight_gain = lr_mult / math.sqrt(in_features)
+        self.bias_gain = lr_mult
+
+    def forward(self, x: Tensor, act_gain: float = 1.0) -> Tensor:
+        """x [N, in] -> [N, out]; act_gain multiplies weight and bias (a leaky ReLU's gain, folded in)."""
+        return F.linear(x, self.weight * (self.weight_gain * act_gain), self.bias * (self.bias_gain * act_gain))
+
+
+class EqualizedConv2d(nn.Module):
+    """Convolution with run-time weight scaling; keeps the size (padding k // 2)."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, bias: bool = True):
+        super().__init__()
+        weight = torch.randn(out_channels, in_channels, kernel_size, kernel_size)
+        self.weight = nn.Parameter(weight.to(memory_format=torch.channels_last))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.weight_gain = 1.0 / math.sqrt(in_channels * kernel_size**2)
+        self.padding = kernel_size // 2
+
+    def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
+        """x [N, in, H, W] -> gain * (conv(x) + bias), [N, out, H, W], in x's dtype."""
+        weight = (self.weight * (self.weight_gain * gain)).to(x.dtype)
+        bias = None if self.bias is None else (self.bias * gain).to(x.dtype)
+        return F.conv2d(x, weight, bias, padding=self.padding)
+
+
+def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
+    """Coefficients d [N, O] that give modulated weights unit norm (arXiv 1912.04958, equation 3).
+
+    weight [O, I, k, k], styles [N, I]. d_no = 1 / sqrt(sum_i s_ni^2 * sum_k w_oik^2): one small matrix product instead
+    of a copy of the weights for every sample.
+    """
+    energy = weight.square().sum(dim=(2, 3))  # [OI]
+    return (styles.square() @ energy.t() + DEMODULATION_EPS).rsqrt()
+
+
+def modulated_conv2d(x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
+    """Convolution with one shared weight on style-scaled input, before demodulation.
+
+    x [N, I, H, W], weight [O, I, k, k], styles [N, I] -> [N, O, H, W] in x's dtype. Multiplying the output by
+    `demodulation(weight, styles)` makes it equal to a convolution with per-sample modulated and demodulated weights
+    (arXiv 1912.04958, equations 1 to 3).
+    """
+    x = x * styles.to(x.dtype)[:, :, None, None]
+    return F.conv2d(x, weight.to(x.dtype), padding=weight.shape[-1] // 2)
+
+
+def fir_kernel(device: torch.device | None = None) -> Tensor:
+    """The separable StyleGAN2 filter as a [4, 4] kernel whose sum is 1."""
+    taps = torch.tensor(FIR_TAPS, device=device)
+    kernel = torch.outer(taps, taps)
+    return kernel / kernel.sum()
+
+
+def fir_filter(x: Tensor, padding: tuple[int, int], gain: float = 1.0) -> Tensor:
+    """x [N, C, H, W] padded by (before, after) on both axes and filtered by `fir_kernel` * gain, per channel."""
+    channels = x.shape[1]
+    kernel = (fir_kernel(x.device) * gain).to(x.dtype).expand(channels, 1, 4, 4)
+    before, after = padding
+    return F.conv2d(F.pad(x, (before, after, before, after)), kernel, groups=channels)
+
+
+def upsample_2d(x: Tensor, resample: str) -> Tensor:
+    """x [N, C, H, W] -> [N, C, 2H, 2W]. `resample` is "fir" (StyleGAN2's filter) or "fast" (bilinear).
+
+    In the interior both compute the same numbers: [1, 3, 3, 1] on a zero-stuffed grid is bilinear interpolation. They
+    differ in the outermost row and column, where "fir" pads by zero and "fast" repeats the edge.
+    """
+    if resample == "fast":
+        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    n, c, h, w = x.shape
+    stuffed = x.new_zeros(n, c, h, 2, w, 2)
+    stuffed[:, :, :, 0, :, 0] = x
+    return fir_filter(stuffed.reshape(n, c, 2 * h, 2 * w), padding=(2, 1), gain=4.0)
+
+
+def downsample_2d(x: Tensor, resample: str) -> Tensor:
+    """x [N, C, 2H, 2W] -> [N, C, H, W] by "fir" (filter, then every second pixel) or "fast" (2x2 mean)."""
+    if resample == "fast":
+        return F.avg_pool2d(x, 2)
+    return fir_filter(x, padding=(1, 1))[:, :, ::2, ::2]
+
+
+def normalize_2nd_moment(x: Tensor, eps: float = 1e-8) -> Tensor:
+    """x [N, C] scaled so that the mean square of every row is 1 (arXiv 1710.10196, section 4.2)."""
+    return x * (x.square().mean(dim=1, keepdim=True) + eps).rsqrt()
+
+
+def minibatch_stddev(x: Tensor, group_size: int) -> Tensor:
+    """x [N, C, H, W] -> [N, C + 1, H, W] with each group's mean standard deviation as one more channel.
+
+    arXiv 1710.10196, section 3. Groups are consecutive samples, so that cutting a batch at group borders (gradient
+    accumulation, several workers) changes nothing. When N is no multiple of group_size the largest divisor of N below
+    it is used.
+    """
+    n, c, h, w = x.shape
+    group = next(size for size in range(min(group_size, n), 0, -1) if n % size == 0)
+    y = x.float().reshape(n // group, group, c, h, w)
+    y = y - y.mean(dim=1, keepdim=True)
+    y = (y.square().mean(dim=1) + 1e-8).sqrt().mean(dim=(1, 2, 3))  # [n // group]
+    y = y.repeat_interleave(group)[:, None, None, None].expand(n, 1, h, w)
+    return torch.cat([x, y.to(x.dtype)], dim=1)

@@ -1,0 +1,42 @@
+"""Faces from seeds: seed -> z -> ws -> picture, with truncation and style mixing."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sgan.networks import Generator, swap_layers
+from sgan.viz import to_uint8
+
+
+def seed_to_z(seed: int, dim_latent: int) -> Tensor:
+    """z [1, dim_latent] float32 of a seed (0 to 2^32 - 1), the same on every machine."""
+    return torch.from_numpy(np.random.RandomState(seed).randn(1, dim_latent)).float()
+
+
+@torch.no_grad()
+def seeds_to_ws(G: Generator, seeds: Iterable[int], truncation_psi: float = 1.0) -> Tensor:
+    """ws [N, num_ws, w_dim]; row i depends on the i-th seed alone, to the last bit."""
+    device = G.mapping.w_avg.device
+    rows = [G.mapping(seed_to_z(seed, G.config.dim_latent).to(device), truncation_psi) for seed in seeds]
+    return torch.cat(rows)
+
+
+@torch.no_grad()
+def draw_images(G: Generator, ws: Tensor, noise_mode: str = "const", step: int | None = None) -> Iterator[np.ndarray]:
+    """One uint8 [R, R, 3] RGB picture for each row of ws [N, num_ws, w_dim], computed one by one.
+
+    One by one because a picture must not depend on its neighbours: matrix products of another height may differ in
+    the last bit.
+    """
+    for w in ws:
+        yield to_uint8(G.synthesis(w[None], step=step, noise_mode=noise_mode))[0]
+
+
+def mixed_ws(
+    G: Generator, seeds: Sequence[int], mix_seeds: Sequence[int], layers: Sequence[int], truncation_psi: float = 1.0
+) -> Tensor:
+    """ws [len(seeds), len(mix_seeds), num_ws, w_dim]: every seed with the given layers from every mix seed."""
+    rows, columns = seeds_to_ws(G, seeds, truncation_psi), seeds_to_ws(G, mix_seeds, truncation_psi)
+    return torch.stack([swap_layers(row.expand_as(columns), columns, G.config, layers) for row in rows])

@@ -1,0 +1,265 @@
+"""The whole state of a training, and files: safetensors with a JSON header. Nothing is ever unpickled.
+
+`state-<nimg>.safetensors` holds networks, moving average, optimiser moments, counters and settings; a generator file
+holds G_ema alone. Every file is written beside, synced and renamed, and carries a checksum of its tensors.
+"""
+
+import copy
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from sgan.config import HParams, ModelConfig, TrainConfig, from_dict, to_dict
+from sgan.networks import Discriminator, Generator
+
+FORMAT = "random-unreal-face"
+FORMAT_VERSION = 1
+STATE_PATTERN = "state-*.safetensors"
+GENERATOR_NAME = "generator.safetensors"
+ADAM_BETA2 = 0.99  # beta1 is 0: arXiv 1912.04958, appendix B
+ADAM_EPS = 1e-8
+KEEP_STATES = 2
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, damaged or of another kind; the message names the file."""
+
+
+@dataclass
+class TrainState:
+    """Everything that a step changes. `config` and `hparams` say how; nimg counts real images shown."""
+
+    config: TrainConfig
+    hparams: HParams
+    device: torch.device
+    G: Generator
+    D: Discriminator
+    G_ema: Generator
+    G_opt: torch.optim.Adam
+    D_opt: torch.optim.Adam
+    nimg: int = 0
+    iteration: int = 0
+    journal: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def create(cls, config: TrainConfig, device: torch.device | str = "cpu") -> "TrainState":
+        """A fresh state; equal seeds give equal weights on every device."""
+        device = torch.device(device)
+        torch.manual_seed(config.seed)
+        G, D = Generator(config.model), Discriminator(config.model)
+        G_ema = copy.deepcopy(G).eval().requires_grad_(False)
+        G, D, G_ema = G.to(device), D.to(device), G_ema.to(device)
+        return cls(config, config.hparams, device, G, D, G_ema, _adam(G), _adam(D))
+
+    def networks(self) -> dict[str, torch.nn.Module]:
+        """The networks by the prefix of their tensors' names."""
+        return {"G": self.G, "D": self.D, "G_ema": self.G_ema}
+
+
+def _adam(network: torch.nn.Module) -> torch.optim.Adam:
+    return torch.optim.Adam(network.parameters(), lr=0.0, betas=(0.0, ADAM_BETA2), eps=ADAM_EPS, fused=True)
+
+
+def _optimiser_tensors(prefix: str, network: torch.nn.Module, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
+    """Adam's second moment and step per parameter, by the parameter's name. Its first moment is the last gradient
+    where beta1 is 0, and is kept too, since lazy regularisation may not be."""
+    tensors = {}
+    for name, parameter in network.named_parameters():
+        for key, value in optimiser.state.get(parameter, {}).items():
+            tensors[f"{prefix}.{name}.{key}"] = value
+    return tensors
+
+
+def save_state(state: TrainState, run_dir: str | Path) -> Path:
+    """Writes `state-<nimg>.safetensors` into run_dir, keeps the newest KEEP_STATES, returns the path."""
+    tensors = {}
+    for prefix, network in state.networks().items():
+        tensors.update({f"{prefix}.{name}": tensor for name, tensor in network.state_dict().items()})
+    tensors.update(_optimiser_tensors("G_opt", state.G, state.G_opt))
+    tensors.update(_optimiser_tensors("D_opt", state.D, state.D_opt))
+    meta = {
+        "kind": "state",
+        "config": to_dict(state.config),
+        "hparams": to_dict(state.hparams),
+        "nimg": state.nimg,
+        "iteration": state.iteration,
+        "journal": state.journal,
+    }
+    run_dir = Path(run_dir)
+    path = run_dir / f"state-{state.nimg:09d}.safetensors"
+    write_tensors(path, tensors, meta)
+    for old in sorted(run_dir.glob(STATE_PATTERN))[:-KEEP_STATES]:
+        if old != path:
+            old.unlink(missing_ok=True)
+    return path
+
+
+def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainState:
+    """The TrainState of a state file (or of the newest one in a run folder)."""
+    tensors, meta = read_tensors(find_checkpoint(path), kind="state")
+    config = from_dict(TrainConfig, meta["config"])
+    state = TrainState.create(config, device)
+    state.hparams = from_dict(HParams, meta["hparams"])
+    state.nimg, state.iteration, state.journal = meta["nimg"], meta["iteration"], meta["journal"]
+    for prefix, network in state.networks().items():
+        _load_network(network, tensors, f"{prefix}.", path)
+    for prefix, network, optimiser in (("G_opt", state.G, state.G_opt), ("D_opt", state.D, state.D_opt)):
+        for name, parameter in network.named_parameters():
+            moments = {
+                key: tensors[f"{prefix}.{name}.{key}"].to(device)
+                for key in ("step", "exp_avg", "exp_avg_sq")
+                if f"{prefix}.{name}.{key}" in tensors
+            }
+            if moments:
+                optimiser.state[parameter] = moments
+    return state
+
+
+def transfer_weights(state: TrainState, path: str | Path) -> int:
+    """Copies every network tensor of another state whose name and shape fit; returns how many were taken.
+
+    The optimiser starts afresh. CheckpointError when nothing fits.
+    """
+    path = find_checkpoint(path)
+    tensors, _ = read_tensors(path, kind="state")
+    taken = 0
+    for prefix, network in state.networks().items():
+        own = network.state_dict()
+        fitting = {
+            name: tensors[f"{prefix}.{name}"]
+            for name, tensor in own.items()
+            if f"{prefix}.{name}" in tensors and tensors[f"{prefix}.{name}"].shape == tensor.shape
+        }
+        network.load_state_dict(fitting, strict=False)
+        taken += len(fitting)
+    if not taken:
+        raise CheckpointError(f"{path} has no tensor that fits this model; compare its config.json with the settings")
+    return taken
+
+
+def _load_network(network: torch.nn.Module, tensors: dict[str, Tensor], prefix: str, path: str | Path) -> None:
+    own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    try:
+        network.load_state_dict(own)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"{path} does not fit the network that its own settings describe: {detail}") from None
+
+
+def save_generator(
+    G: Generator, path: str | Path, meta: dict[str, Any], dtype: torch.dtype = torch.float32, step: int | None = None
+) -> Path:
+    """Writes a generator alone (weights in `dtype`) with `meta` in its header; returns the path.
+
+    step cuts the network off at a lower resolution than it was built for: 2^(step+2).
+    """
+    config = G.config
+    tensors = G.state_dict()
+    if step is not None and step != config.max_step:
+        config = from_dict(ModelConfig, {**to_dict(config), "max_step": step})
+        names = Generator(config).state_dict().keys()
+        tensors = {name: tensors[name] for name in names}
+    tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
+    meta = {**meta, "kind": "generator", "config": to_dict(config)}
+    write_tensors(Path(path), tensors, meta)
+    return Path(path)
+
+
+def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Generator:
+    """The generator of a generator file, a state (its G_ema), or a folder of either; float32, ready to sample.
+
+    `G.meta` is the file's header and `G.checkpoint_hash` the SHA-256 of the file. CheckpointError when it is missing,
+    damaged or of another kind.
+    """
+    path = find_checkpoint(path)
+    tensors, meta = read_tensors(path)
+    is_state = meta["kind"] == "state"
+    G = Generator(from_dict(ModelConfig, meta["config"]))
+    tensors = {name: tensor.float() for name, tensor in tensors.items()}
+    _load_network(G, tensors, "G_ema." if is_state else "", path)
+    G = G.to(device).eval().requires_grad_(False)
+    G.meta = meta
+    G.checkpoint_hash = hashlib.sha256(path.read_bytes()).hexdigest()
+    if is_state:
+        G.trained_step = from_dict(TrainConfig, meta["config"]).schedule(meta["nimg"])[0]
+    else:
+        G.trained_step = G.config.max_step
+    return G
+
+
+def find_checkpoint(path: str | Path) -> Path:
+    """`path` itself if it is a file; in a folder generator.safetensors, else the newest state."""
+    path = Path(path)
+    if path.is_dir():
+        if (path / GENERATOR_NAME).is_file():
+            return path / GENERATOR_NAME
+        states = sorted(path.glob(STATE_PATTERN))
+        if not states:
+            raise CheckpointError(f"{path} holds no checkpoint (neither {GENERATOR_NAME} nor {STATE_PATTERN})")
+        return states[-1]
+    if not path.exists():
+        raise CheckpointError(f"{path} does not exist; give a checkpoint file or the folder of one")
+    return path
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Writes a file so that a reader sees the old one or the whole new one: beside, synced, renamed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    """Writes tensors and JSON-able meta as one safetensors file with a checksum over the tensors."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
+    header = {
+        "format": FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "meta": json.dumps(meta),
+        "checksum": _checksum(tensors),
+    }
+    write_bytes(path, save(tensors, metadata=header))
+
+
+def read_tensors(path: Path, kind: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """(tensors, meta) of a file of ours; CheckpointError names the file and what is wrong with it."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is no readable safetensors file ({error})") from None
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is a safetensors file, but no checkpoint of this project")
+    if int(header["format_version"]) > FORMAT_VERSION:
+        raise CheckpointError(f"{path} has format version {header['format_version']}; update the project to read it")
+    if header["checksum"] != _checksum(tensors):
+        raise CheckpointError(f"{path} is damaged: its tensors do not match their checksum")
+    meta = json.loads(header["meta"])
+    if kind is not None and meta["kind"] != kind:
+        raise CheckpointError(f"{path} is a {meta['kind']}; a {kind} is needed here")
+    return tensors, meta
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+    return digest.hexdigest()

@@ -1,0 +1,67 @@
+"""Pictures of a training for people: sample grids and loss curves as uint8 RGB arrays. Draws without any window."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from torch import Tensor
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """images float [N, 3, H, W] in [-1, 1] -> uint8 [N, H, W, 3] RGB; rounds, and clips what is outside."""
+    scaled = (images.detach().float() * 127.5 + 128).clamp(0, 255)
+    return scaled.permute(0, 2, 3, 1).byte().cpu().numpy()
+
+
+def make_grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """images uint8 [N, H, W, 3] -> one uint8 picture, row by row (as square as possible when columns is None)."""
+    n, h, w, c = images.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    padded = np.full((rows * columns, h, w, c), 255, np.uint8)
+    padded[:n] = images
+    return padded.reshape(rows, columns, h, w, c).swapaxes(1, 2).reshape(rows * h, columns * w, c)
+
+
+PANELS = (
+    (("loss_d", "D"), ("loss_g", "G")),
+    (("r1", "R1"),),
+    (("real_sign", "sign of D, real"), ("fake_sign", "sign of D, generated")),
+)  # what is drawn together: (name in Stats, label)
+
+
+def plot_losses(
+    history: Sequence[Mapping[str, float]], marks: Sequence[tuple[float, str]] = (), log_scale: bool = False
+) -> np.ndarray:
+    """Loss curves over kimg as uint8 [H, W, 3] RGB.
+
+    history: rows of Stats values with "kimg"; marks: (kimg, text) drawn as vertical lines, such as changes of a
+    hyper-parameter. Changes of resolution are marked by themselves.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 6), dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots(len(PANELS), 1, sharex=True, height_ratios=[2, 1, 1])
+    kimg = [row["kimg"] for row in history]
+    for axis, curves in zip(axes, PANELS, strict=True):
+        for name, label in curves:
+            values = [row.get(name, math.nan) for row in history]
+            axis.plot(kimg, values, label=label, linewidth=1, marker="." if len(kimg) < 30 else None)
+        if log_scale and curves is not PANELS[2]:
+            axis.set_yscale("log")
+        for before, after in zip(history, history[1:], strict=False):
+            if before.get("resolution") != after.get("resolution"):
+                axis.axvline(after["kimg"], color="0.6", linestyle=":", linewidth=1)
+        for at, _ in marks:
+            axis.axvline(at, color="tab:red", linestyle="--", linewidth=0.8)
+        axis.grid(alpha=0.25)
+        axis.legend(loc="upper right", fontsize=8)
+    for at, text in marks:
+        axes[0].annotate(
+            text, (at, 1), xycoords=("data", "axes fraction"), fontsize=7, color="tab:red", rotation=90, va="top"
+        )
+    axes[-1].set_xlabel("thousand images (kimg)")
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
