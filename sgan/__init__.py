@@ -14,11 +14,33 @@ if TYPE_CHECKING:
     from sgan.state import CheckpointError, TrainState, load_generator
 
 _HOMES = {
-    "ConfigError": "config", "HParams": "config", "ModelConfig": "config", "TrainConfig": "config",
-    "Control": "events", "run_training": "launch", "train": "loop", "draw_images": "sampling",
-    "seeds_to_ws": "sampling", "CheckpointError": "state", "TrainState": "state", "load_generator": "state",
-}  # fmt: skip
-__all__ = sorted(_HOMES)
+    "ConfigError": "config",
+    "HParams": "config",
+    "ModelConfig": "config",
+    "TrainConfig": "config",
+    "Control": "events",
+    "run_training": "launch",
+    "train": "loop",
+    "draw_images": "sampling",
+    "seeds_to_ws": "sampling",
+    "CheckpointError": "state",
+    "TrainState": "state",
+    "load_generator": "state",
+}
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "Control",
+    "HParams",
+    "ModelConfig",
+    "TrainConfig",
+    "TrainState",
+    "draw_images",
+    "load_generator",
+    "run_training",
+    "seeds_to_ws",
+    "train",
+]
 
 
 def __getattr__(name: str):

@@ -105,7 +105,7 @@ class ModelConfig:
             raise ConfigError(f"dim_input is {self.dim_input}; it must be a power of two from 4 to 1024")
         if self.dim_input > self.resolution:
             raise ConfigError(
-                f"dim_input {self.dim_input} is above the highest resolution {self.resolution} (max_step {self.max_step})"
+                f"dim_input is {self.dim_input}, above the highest resolution {self.resolution} of max_step {self.max_step}"
             )
 
     @property

@@ -1,4 +1,4 @@
-"""A folder of pictures as uint8 batches: decoded once into a memory-mapped cache, drawn in an order known in advance."""
+"""A folder of pictures as uint8 batches: decoded once into a memory-mapped cache, drawn in a known order."""
 
 import hashlib
 import json

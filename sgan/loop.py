@@ -38,8 +38,8 @@ def train(
 
     batches: uint8 [N, 3, R, R] arrays, R and N as state.config.schedule(nimg) says. The state is saved to run_dir
     every save_nimg images, at the end, and when the consumer closes the iterator. grid_z [n, z_dim] are the fixed
-    latents of the Grid events (None: no grids); dtype is that of the feature maps; replay gives {"nimg", "patch"} rows of an
-    earlier journal to be applied when their time comes.
+    latents of the Grid events (None: no grids); dtype is that of the feature maps; replay gives {"nimg", "patch"}
+    rows of an earlier journal to be applied when their time comes.
     """
     batches = iter(batches)
     pending = sorted(replay, key=lambda row: row["nimg"])
