@@ -104,9 +104,8 @@ class ModelConfig:
         if self.dim_input not in RESOLUTIONS:
             raise ConfigError(f"dim_input is {self.dim_input}; it must be a power of two from 4 to 1024")
         if self.dim_input > self.resolution:
-            raise ConfigError(
-                f"dim_input is {self.dim_input}, above the highest resolution {self.resolution} of max_step {self.max_step}"
-            )
+            highest = f"{self.resolution} (max_step {self.max_step})"
+            raise ConfigError(f"dim_input is {self.dim_input}, above the highest resolution {highest}")
 
     @property
     def resolution(self) -> int:

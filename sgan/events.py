@@ -67,14 +67,13 @@ class Finished(Event):
 class Control:
     """Mailbox of a running training. Any thread may post; the loop empties it once per iteration."""
 
-    def __init__(self, hparams: HParams):
-        self._hparams = hparams
+    def __init__(self):
         self._patches: deque[dict[str, Any]] = deque()
         self.stopped = False
 
     def set(self, **patch: Any) -> None:
         """Asks for new values from the next iteration on; ConfigError at once for a wrong name or value."""
-        self._hparams = self._hparams.changed(patch)
+        HParams().changed(patch)
         self._patches.append(patch)
 
     def stop(self) -> None:

@@ -6,14 +6,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
 
 from provenance import GENERATED, Mark, write_image
-from sgan.config import ConfigError, ModelConfig, TrainConfig, to_dict
+from sgan.config import ConfigError, HParams, ModelConfig, TrainConfig, to_dict
 from sgan.data import Dataset, image_batches, open_dataset
 from sgan.events import Changed, Control, Event, Finished, Grid, Stats
 from sgan.loop import draw_grid, train
@@ -75,19 +76,20 @@ def newest_state(run_dir: str | Path) -> Path | None:
 def open_state(config: TrainConfig, device: torch.device) -> TrainState:
     """A fresh state, the newest one of save_folder_path (is_continue), or one with the weights of resume_from.
 
-    When continuing, the run's own settings hold for the networks; all else may differ from the first time.
+    When continuing, the networks must be the saved ones; live settings that were changed since stay changed, unless
+    `config` gives another value than the run had. A damaged newest state is passed over for the one before, which
+    `state.notes` tells.
     """
-    newest = newest_state(config.save_folder_path)
-    if config.is_continue and newest is not None:
-        state = load_state(newest, device)
+    if config.is_continue and newest_state(config.save_folder_path) is not None:
+        state = _load_newest(config.save_folder_path, device)
         for f in dataclasses.fields(ModelConfig):
             ours, theirs = getattr(config, f.name), getattr(state.config, f.name)
             if ours != theirs:
                 raise ConfigError(
-                    f"{f.name} is {ours}, but {newest} was made with {theirs}; keep it, or choose another "
-                    "save_folder_path (with resume_from to start from these weights)"
+                    f"{f.name} is {ours}, but the run in {config.save_folder_path} has {theirs}; keep it, or choose "
+                    "another save_folder_path (with resume_from to start from these weights)"
                 )
-        state.config = config
+        _adopt_config(state, config)
         return state
     if not config.is_train:
         raise CheckpointError(f"{config.save_folder_path} holds no state; train first (is_train True)")
@@ -97,16 +99,61 @@ def open_state(config: TrainConfig, device: torch.device) -> TrainState:
     return state
 
 
+def _load_newest(run_dir: str, device: torch.device) -> TrainState:
+    """The newest state that can be read; CheckpointError of the newest when none can."""
+    notes: list[str] = []
+    for path in sorted(Path(run_dir).glob(STATE_PATTERN), reverse=True):
+        try:
+            state = load_state(path, device)
+        except CheckpointError as error:
+            notes.append(str(error))
+        else:
+            state.notes = [f"{note}; going on from the state before it" for note in notes]
+            return state
+    raise CheckpointError(notes[0])
+
+
+def _adopt_config(state: TrainState, config: TrainConfig) -> None:
+    """Takes the settings of this run, journalling those live ones that differ from the run's first."""
+    patch = {
+        f.name: getattr(config, f.name)
+        for f in dataclasses.fields(HParams)
+        if getattr(config, f.name) != getattr(state.config, f.name)
+    }
+    state.config = config
+    if patch:
+        state.hparams = state.hparams.changed(patch)
+        state.journal.append({"nimg": state.nimg, "patch": patch})
+
+
+def set_aside(run_dir: Path) -> Path | None:
+    """Moves the files of an earlier run in this folder into `earlier-N`, so that starting anew loses nothing."""
+    patterns = (STATE_PATTERN, "grid-*.jpg", "*.jsonl", "losses.png", "config.json", GENERATOR_NAME)
+    files = [path for pattern in patterns for path in sorted(run_dir.glob(pattern))]
+    if not files:
+        return None
+    number = 1
+    while (run_dir / f"earlier-{number}").exists():
+        number += 1
+    target = run_dir / f"earlier-{number}"
+    target.mkdir()
+    for path in files:
+        path.rename(target / path.name)
+    return target
+
+
 def run_training(
     config: TrainConfig,
     control: Control | None = None,
     progress: Callable[[Sequence], Sequence] = iter,
     on_open: Callable[[TrainState, Dataset], None] = lambda state, dataset: None,
+    replay: Iterable[Mapping[str, Any]] = (),
 ) -> Iterator[Event]:
     """The events of a whole run; grids, plot, logs, states and the generator appear in save_folder_path.
 
-    progress wraps the list of files while they are decoded; on_open is told state and data before the first step.
-    With is_train False the only event is the grid of the saved state.
+    progress wraps the list of files while they are decoded; on_open is told state and data before the first step;
+    replay repeats the changes of an earlier run's hparams.jsonl. With is_train False the only event is the grid of
+    the saved state.
     """
     device = resolve_device(config.device)
     rank, world = join_workers(device)
@@ -114,24 +161,28 @@ def run_training(
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     check_batches(config, world)
     run_dir = Path(config.save_folder_path)
+    dataset = open_dataset(config.image_folder_path, config.resolution, progress=progress) if config.is_train else None
+    fresh = not config.is_continue or newest_state(run_dir) is None
     state = open_state(config, device)
+    if rank == 0 and fresh:
+        set_aside(run_dir)
     grid_z = torch.cat([seed_to_z(GRID_SEED + i, config.dim_latent) for i in range(GRID_SAMPLES)])
     recorder = Recorder(run_dir, state) if rank == 0 else None
     if not config.is_train:
         return _recorded(iter([draw_grid(state, grid_z)]), recorder)
-    dataset = open_dataset(config.image_folder_path, config.resolution, progress=progress)
     if rank == 0:
         _describe_run(run_dir, config, dataset)
     on_open(state, dataset)
     events = train(
         state,
         image_batches(dataset, config, state.nimg, rank, world),
-        control or Control(state.hparams),
+        control or Control(),
         until_nimg=config.n_sample_total,
         save_nimg=config.save_every,
         run_dir=run_dir,
         grid_z=grid_z if rank == 0 else None,
         dtype=resolve_precision(config.precision, device),
+        replay=replay,
     )
     return _recorded(events, recorder)
 

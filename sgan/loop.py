@@ -86,7 +86,7 @@ def step(state: TrainState, real: np.ndarray, meter: "Meter", dtype: torch.dtype
     level, alpha = config.schedule(state.nimg)
     resolution = resolution_of(level)
     batch_size = config.batch_size_at(resolution)
-    torch.manual_seed((config.seed * SEED_STRIDE + state.iteration) * 64 + _rank())
+    torch.manual_seed(config.seed * SEED_STRIDE + state.iteration)
     real_img = torch.from_numpy(np.ascontiguousarray(real)).to(state.device, torch.float32) / 127.5 - 1
     if alpha < 1.0:
         real_img = fade_image(real_img, alpha)
@@ -134,14 +134,18 @@ def _update_G(state: TrainState, n: int, meter: "Meter", lr: float, shape: dict)
 
 
 def generate(state: TrainState, n: int, shape: dict, update_w_avg: bool = False) -> Tensor:
-    """n training samples of G with random noise and style mixing, [n, 3, R, R]."""
-    z = torch.randn(n, state.config.dim_latent, device=state.device)
+    """n training samples of G with random noise and style mixing, [n, 3, R, R].
+
+    Latents are drawn for the whole batch of all processes, of which this one takes its share: the number of processes
+    does not change what is trained on.
+    """
+    share = slice(_rank() * n, (_rank() + 1) * n)
+    z, other = torch.randn(2, n * _world(), state.config.dim_latent, device=state.device)
     ws = state.G.mapping(z, update_w_avg=update_w_avg)
     if state.hparams.style_mixing_prob > 0:
-        other = state.G.mapping(torch.randn_like(z))
         num_ws = 2 * (shape["step"] - state.config.min_step + 1)
-        ws = mix_styles(ws, other, num_ws, state.hparams.style_mixing_prob)
-    return state.G.synthesis(ws, noise_mode="random", **shape)
+        ws = mix_styles(ws, state.G.mapping(other), num_ws, state.hparams.style_mixing_prob)
+    return state.G.synthesis(ws[share], noise_mode="random", **shape)
 
 
 def mix_styles(ws: Tensor, other: Tensor, num_ws: int, probability: float) -> Tensor:

@@ -56,6 +56,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "written like 64:0.002,128:0.0015, or as one number for all."
     )
     parser.add_argument("--preset", choices=sorted(PRESETS), help="sizes and schedule (default: cpu or gpu, by device)")
+    parser.add_argument("--replay", metavar="FILE", help="repeat the changes in an earlier run's hparams.jsonl")
     groups = {
         owner: parser.add_argument_group(title)
         for owner, title in ((TrainConfig, "run"), (HParams, "live"), (ModelConfig, "networks"))
@@ -174,17 +175,30 @@ def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         if device.type == "cuda" and torch.cuda.device_count() < config.n_gpu:
             raise ConfigError(f"n_gpu is {config.n_gpu}, but PyTorch sees {torch.cuda.device_count()} CUDA devices")
         return start_workers(config.n_gpu, arguments)
-    return _drive(config, arguments)
+    return _drive(config, arguments, read_journal(options.replay) if options.replay else [])
 
 
-def _drive(config: TrainConfig, arguments: Sequence[str]) -> int:
+def read_journal(path: str) -> list[dict]:
+    """The rows {"nimg", "patch"} of a hparams.jsonl; ValueError naming the line that is none."""
+    rows = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = json.loads(line)
+            HParams().changed(row["patch"])
+            rows.append({"nimg": int(row["nimg"]), "patch": row["patch"]})
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{path}, line {number} is no change of hyper-parameters ({error})") from None
+    return rows
+
+
+def _drive(config: TrainConfig, arguments: Sequence[str], replay: Sequence[dict]) -> int:
     """Shows a run as a progress bar. The first Ctrl-C saves and ends it, the second breaks it off."""
     from tqdm.auto import tqdm
 
     from sgan.events import Changed, Control, Finished, Grid, Saved, Stats, Step
     from sgan.launch import run_training
 
-    control = Control(config.hparams)
+    control = Control()
     signal.signal(signal.SIGINT, _stop_once(control))
     signal.signal(signal.SIGTERM, _stop_once(control))
     quiet = os.environ.get("RANK", "0") != "0"
@@ -197,11 +211,13 @@ def _drive(config: TrainConfig, arguments: Sequence[str]) -> int:
             bar.write(f"{len(dataset)} images in {len(dataset.groups)} folders; {_sizes(state)}")
             if dataset.bad:
                 bar.write(f"{len(dataset.bad)} files left out: {config.save_folder_path}/bad_images.txt")
+            for note in state.notes:
+                bar.write(f"note: {note}")
             if state.nimg:
                 bar.write(f"going on after {state.nimg / 1000:g} kimg")
 
         files = lambda results: tqdm(results, desc="decoding", unit="img", leave=False, disable=quiet)  # noqa: E731
-        for event in run_training(config, control, files, on_open):
+        for event in run_training(config, control, files, on_open, replay):
             if isinstance(event, Step):
                 bar.update(event.batch_size)
             elif isinstance(event, Stats):

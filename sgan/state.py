@@ -35,7 +35,10 @@ class CheckpointError(ValueError):
 
 @dataclass
 class TrainState:
-    """Everything that a step changes. `config` and `hparams` say how; nimg counts real images shown."""
+    """Everything that a step changes. `config` and `hparams` say how; nimg counts real images shown.
+
+    journal: {"nimg", "patch"} for every change of hparams; notes: what to tell the user about loading it.
+    """
 
     config: TrainConfig
     hparams: HParams
@@ -48,6 +51,7 @@ class TrainState:
     nimg: int = 0
     iteration: int = 0
     journal: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @classmethod
     def create(cls, config: TrainConfig, device: torch.device | str = "cpu") -> "TrainState":
