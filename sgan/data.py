@@ -175,8 +175,10 @@ def _write_pyramid(where: Path, pixels: np.ndarray, resolution: int) -> list[int
 def group_slots(group_sizes: Sequence[int], balance: float) -> np.ndarray:
     """The group of each draw in one round, int [slots].
 
-    A group's share is proportional to size^(1 - balance): 0 natural, 1 all alike. With balance 0 there is one group.
+    A group's share is proportional to size^(1 - balance): 0 natural, 1 all alike.
     """
+    if len(group_sizes) == 1:
+        return np.zeros(1, dtype=int)
     shares = np.asarray(group_sizes, dtype=np.float64) ** (1.0 - balance)
     exact = np.maximum(shares / shares.sum() * ROUND_SLOTS, 1.0)
     counts = np.floor(exact).astype(int)

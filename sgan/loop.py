@@ -41,6 +41,8 @@ def train(
     latents of the Grid events (None: no grids); dtype is that of the feature maps; replay gives {"nimg", "patch"}
     rows of an earlier journal to be applied when their time comes.
     """
+    if run_dir is not None:
+        Path(run_dir).mkdir(parents=True, exist_ok=True)
     batches = iter(batches)
     pending = sorted(replay, key=lambda row: row["nimg"])
     meter = Meter(state.device)

@@ -117,13 +117,12 @@ def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainSta
         _load_network(network, tensors, f"{prefix}.", path)
     for prefix, network, optimiser in (("G_opt", state.G, state.G_opt), ("D_opt", state.D, state.D_opt)):
         for name, parameter in network.named_parameters():
-            moments = {
-                key: tensors[f"{prefix}.{name}.{key}"].to(device)
-                for key in ("step", "exp_avg", "exp_avg_sq")
-                if f"{prefix}.{name}.{key}" in tensors
-            }
-            if moments:
-                optimiser.state[parameter] = moments
+            if f"{prefix}.{name}.step" in tensors:
+                # The fused Adam walks memory: moments must lie as their parameter does (channels_last).
+                moments = {key: torch.empty_like(parameter.detach()) for key in ("exp_avg", "exp_avg_sq")}
+                for key, moment in moments.items():
+                    moment.copy_(tensors[f"{prefix}.{name}.{key}"])
+                optimiser.state[parameter] = {**moments, "step": tensors[f"{prefix}.{name}.step"].to(device)}
     return state
 
 

@@ -3,6 +3,23 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
+
+
+@pytest.fixture
+def noise_batches():
+    """A function (config, nimg) -> endless uint8 batches of noise that follow the config's schedule."""
+    import numpy as np
+
+    def make(config, nimg=0):
+        while True:
+            resolution = 2 ** (config.schedule(nimg)[0] + 2)
+            n = config.batch_size_at(resolution)
+            yield np.random.default_rng(nimg).integers(0, 256, (n, 3, resolution, resolution), dtype=np.uint8)
+            nimg += n
+
+    return make

@@ -1,0 +1,134 @@
+"""What all panels of this package share: pictures, messages, and work on the kernel's main thread."""
+
+import asyncio
+import html
+import io
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+from PIL import Image
+
+SMALLEST_SHOWN = 320  # a picture is enlarged by a whole factor to at least about this side, pixels
+
+
+def to_png(image: np.ndarray) -> bytes:
+    """PNG bytes of a uint8 [H, W, 3] RGB picture."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def to_jpeg(image: np.ndarray, quality: int = 90) -> bytes:
+    """JPEG bytes of a uint8 [H, W, 3] RGB picture."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def enlarge(image: np.ndarray, at_least: int = SMALLEST_SHOWN) -> np.ndarray:
+    """uint8 [H, W, 3] with every pixel repeated so that the longer side is near `at_least` or above."""
+    factor = max(1, round(at_least / max(image.shape[:2])))
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def smooth_enlarge(image: np.ndarray, side: int) -> np.ndarray:
+    """uint8 [side, side, 3] of a smaller square picture, by Lanczos; a larger one is returned as it is."""
+    if len(image) >= side:
+        return image
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS))
+
+
+def one_sentence(error: BaseException) -> str:
+    """An exception's message on one line, with the file where it has one."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+class Message(widgets.HTML):
+    """One line of text below the controls; an error shows its sentence with the traceback folded away."""
+
+    def say(self, text: str) -> None:
+        """Shows plain text."""
+        self.value = html.escape(text)
+
+    def fail(self, error: BaseException) -> None:
+        """Shows an exception."""
+        lines = "".join(traceback.format_exception(error))
+        self.value = (
+            f'<div style="color:#b00020">{html.escape(one_sentence(error))}</div>'
+            f"<details><summary>details</summary><pre>{html.escape(lines)}</pre></details>"
+        )
+
+
+class OnMainThread:
+    """A callback for widgets that runs `work` soon on the kernel's main thread.
+
+    Widgets call from a thread of their own, and many times while a slider moves: calls that come before `work` runs
+    become one, which then reads the newest values. Without a kernel's loop, as in a script, it runs at once.
+    """
+
+    def __init__(self, work: Callable[[], Any]):
+        self.work, self.posted = work, False
+        try:
+            self.loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.loop = None
+
+    def __call__(self, *_: Any) -> None:
+        if self.loop is None or not self.loop.is_running():
+            self.work()
+        elif not self.posted:
+            self.posted = True
+            self.loop.call_soon_threadsafe(self._run)
+
+    def _run(self) -> None:
+        self.posted = False
+        self.work()
+
+
+class Shown:
+    """A text and a picture for the output of a cell; both stay readable where widgets are not."""
+
+    def __init__(self, text: str, picture: np.ndarray | None = None):
+        self.text, self.picture = text, picture
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle: dict[str, Any] = {"text/plain": self.text}
+        if self.picture is not None:
+            bundle["image/jpeg"] = to_jpeg(self.picture)
+        return bundle
+
+
+class Panel(widgets.VBox):
+    """A column of widgets that says in plain text what it is where widgets cannot be shown."""
+
+    def as_text(self) -> str:
+        """What the panel shows, as text."""
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        return self.as_text()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        return {**bundle, "text/plain": self.as_text()} if bundle else {"text/plain": self.as_text()}
+
+
+def static_picture(left: np.ndarray | None, right: np.ndarray | None) -> np.ndarray | None:
+    """Two uint8 pictures side by side at one height on white; None for none."""
+    pictures = [picture for picture in (left, right) if picture is not None]
+    if not pictures:
+        return None
+    height = max(len(picture) for picture in pictures)
+    parts = []
+    for picture in pictures:
+        width = round(picture.shape[1] * height / len(picture))
+        parts.append(np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS)))
+    return np.concatenate(parts, axis=1)

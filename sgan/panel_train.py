@@ -1,0 +1,324 @@
+"""Training in a notebook: the events of a run shown in widgets, and buttons and sliders that post to its mailbox."""
+
+import asyncio
+import contextlib
+import dataclasses
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+
+from sgan.config import ConfigError, HParams, TrainConfig
+from sgan.events import Changed, Control, Event, Finished, Grid, Saved, Stats, Step
+from sgan.launch import newest_state, read_rows, run_training
+from sgan.panel_form import LIVE, live_widget
+from sgan.panel_parts import Message, OnMainThread, Panel, Shown, enlarge, static_picture, to_png
+from sgan.state import CheckpointError
+from sgan.viz import plot_losses
+
+AWAIT_EVERY = 0.05  # seconds between two looks at what the user did
+AWAIT_FOR = 0.005  # seconds given to it: about five messages
+PAUSE_LOOK = 0.05
+PLOT_SHARE = 0.1  # of the time may go into drawing the plot
+
+
+class TrainPanel(Panel):
+    """A training with its grid, losses, progress, buttons and live sliders.
+
+    read_config: gives the TrainConfig when a run starts (such as `form.config`). `await panel.run()` trains in a
+    cell until done or stopped; the buttons do the same when no cell does.
+    """
+
+    def __init__(self, read_config: Callable[[], TrainConfig]):
+        self.read_config = read_config
+        self.control: Control | None = None
+        self.paused = False
+        self.config, self.hparams = TrainConfig(), HParams()
+        self.history: list[dict] = []
+        self.marks: list[tuple[float, str]] = []
+        self.grid_image: np.ndarray | None = None
+        self.plot_image: np.ndarray | None = None
+        self.last_step: Step | None = None
+        self.plot_next = 0.0
+        self.tasks: set[asyncio.Task] = set()
+        self._build()
+        super().__init__(self._rows())
+        self.add_class("ruf-train")
+        self._show_idle()
+
+    def _build(self) -> None:
+        """Makes the widgets."""
+        self.status, self.message = widgets.HTML("no training yet"), Message()
+        self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="99%"))
+        side = widgets.Layout(width="48%", min_width="320px", object_fit="contain", align_self="flex-start")
+        self.grid, self.plot = (widgets.Image(format="png", layout=side) for _ in range(2))
+        self.log_scale = widgets.Checkbox(description="logarithmic losses", indent=False)
+        self.log_scale.observe(OnMainThread(self._draw_plot), "value")
+        start = OnMainThread(self._start_task)
+        self.buttons = {
+            "Start": widgets.Button(description="Start", icon="play", button_style="success"),
+            "Pause": widgets.Button(description="Pause", icon="pause"),
+            "Stop": widgets.Button(description="Stop and save", icon="stop"),
+            "Resume": widgets.Button(description="Resume", icon="forward"),
+        }
+        self.buttons["Start"].on_click(start)
+        self.buttons["Pause"].on_click(lambda _: self.pause())
+        self.buttons["Stop"].on_click(lambda _: self.stop())
+        self.buttons["Resume"].on_click(lambda _: self.unpause() if self.running else start())
+        self.live = widgets.VBox()
+
+    def _rows(self) -> list[widgets.Widget]:
+        row = widgets.Layout(flex_flow="row wrap", justify_content="space-between")
+        return [
+            widgets.HBox(list(self.buttons.values())),
+            self.bar,
+            self.status,
+            widgets.HBox([self.grid, self.plot], layout=row),
+            widgets.HBox([self.live, self.log_scale], layout=row),
+            self.message,
+        ]
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is going on, paused or not."""
+        return self.control is not None
+
+    def pause(self) -> None:
+        """Holds the run between two steps."""
+        self.paused = self.running
+        self._show_buttons()
+
+    def unpause(self) -> None:
+        """Goes on after a pause."""
+        self.paused = False
+        self._show_buttons()
+
+    def stop(self) -> None:
+        """Asks the run to save and end."""
+        if self.control is not None:
+            self.control.stop()
+            self.message.say("stopping after this step; the state is being saved")
+
+    def _start_task(self) -> None:
+        if self.running:
+            return
+        try:
+            task = asyncio.get_running_loop().create_task(self.run())
+        except RuntimeError:
+            asyncio.run(self.run())
+            return
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def run(self) -> Shown:
+        """Trains as the settings say, showing it; returns the last state in text and picture.
+
+        What is wrong with the settings, the data or a checkpoint is told in the panel and in the result.
+        """
+        if self.running:
+            return Shown("a training is running in this panel already")
+        self.control, self.paused, self.last_step = Control(), False, None
+        self.message.value = ""
+        self._show_buttons()
+        reason = ""
+        try:
+            self.config = self.read_config()
+            check_runnable(self.config)
+            await asyncio.sleep(AWAIT_FOR)
+            events = run_training(self.config, self.control, self._decoding, self._opened)
+            reason = await self._drive(events)
+        except Exception as error:
+            self.message.fail(error)
+            reason = f"{type(error).__name__}: {error}"
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self.message.say("interrupted; what was whole is saved, and Resume goes on from it")
+            raise
+        finally:
+            self.control = None
+            self._draw_plot()
+            self._show_idle()
+        return self.result(reason)
+
+    async def _drive(self, events: Iterator[Event]) -> str:
+        """Shows every event, handing the thread over up to 20 times a second; returns why the run ended."""
+        reason, awaited = "the grid of the saved state", 0.0
+        with contextlib.closing(events):
+            for event in events:
+                self.show(event)
+                if isinstance(event, Finished):
+                    reason = event.reason
+                if time.monotonic() - awaited >= AWAIT_EVERY:
+                    self._show_progress()
+                    await asyncio.sleep(AWAIT_FOR)
+                    while self.paused and not self.control.stopped:
+                        await asyncio.sleep(PAUSE_LOOK)
+                    awaited = time.monotonic()
+        return reason
+
+    def _decoding(self, results: Iterable) -> Iterator:
+        """Progress while pictures are decoded; ends it with an error when the user stops."""
+        shown = 0.0
+        for count, result in enumerate(results):
+            if time.monotonic() - shown > 0.2:
+                shown = time.monotonic()
+                self.status.value = f"decoding pictures: {count}"
+            if self.control.stopped:
+                raise ConfigError("stopped while the pictures were decoded; nothing was trained")
+            yield result
+
+    def _opened(self, state: Any, dataset: Any) -> None:
+        """Takes over the history of the run and its live values."""
+        run_dir = Path(self.config.save_folder_path)
+        self.hparams = state.hparams
+        self.history = read_rows(run_dir / "stats.jsonl", state.nimg)
+        self.marks = [(row["nimg"] / 1000, patch_text(row["patch"])) for row in state.journal]
+        self.bar.max, self.bar.value = max(self.config.n_sample_total, 1), state.nimg
+        resolution = 2 ** (self.config.schedule(state.nimg)[0] + 2)
+        self._build_live(resolution)
+        going_on = f"; going on after {state.nimg / 1000:g} kimg" if state.nimg else ""
+        self.message.say(f"{len(dataset)} pictures, {len(dataset.bad)} unreadable{going_on}")
+        self._draw_plot()
+
+    def _build_live(self, resolution: int) -> None:
+        """The sliders of the values that may change now; each posts to the mailbox."""
+        batch = self.config.batch_size_at(resolution)
+        values = dataclasses.asdict(self.hparams)
+        values["learning_rate"] = self.hparams.learning_rate_at(resolution)
+        values["r1_gamma"] = self.hparams.r1_gamma_at(resolution, batch)
+        sliders = {name: live_widget(name, values[name]) for name in LIVE if name in values}
+        for name, slider in sliders.items():
+            slider.add_class(f"ruf-live-{name}")
+            slider.observe(lambda change, name=name: self.set_live(name, change["new"]), "value")
+        self.live.children = list(sliders.values())
+
+    def set_live(self, name: str, value: float) -> None:
+        """Posts a new value to the running training; a learning rate holds for the resolution in work."""
+        if self.control is None:
+            return
+        if name == "learning_rate":
+            resolution = self.last_step.resolution if self.last_step else 2 ** (self.config.step + 2)
+            value = {**self.hparams.learning_rate, resolution: value}
+        try:
+            self.control.set(**{name: value})
+            self.hparams = self.hparams.changed({name: value})
+            self.message.say(f"{name} {value} from the next step on")
+        except ConfigError as error:
+            self.message.fail(error)
+
+    def show(self, event: Event) -> None:
+        """Shows one event of a run."""
+        if isinstance(event, Step):
+            self.last_step = event
+        elif isinstance(event, Stats):
+            self.history.append({"nimg": event.nimg, **event.values})
+            if time.monotonic() >= self.plot_next:
+                self._draw_plot()
+        elif isinstance(event, Grid):
+            self.grid_image = event.image
+            self.grid.value = to_png(enlarge(event.image))
+        elif isinstance(event, Changed):
+            self.marks.append((event.nimg / 1000, patch_text(event.patch)))
+        elif isinstance(event, Saved):
+            self.message.say(f"saved {event.path}")
+
+    def _draw_plot(self) -> None:
+        """Draws the whole history; the next one waits so long that drawing stays a small share of the time."""
+        if not self.history:
+            return
+        began = time.monotonic()
+        self.plot_image = plot_losses(self.history, self.marks, self.log_scale.value)
+        self.plot.value = to_png(self.plot_image)
+        now = time.monotonic()
+        self.plot_next = now + (now - began) / PLOT_SHARE
+
+    def _show_progress(self) -> None:
+        if self.last_step is None:
+            return
+        step, total = self.last_step, self.config.n_sample_total
+        self.bar.value = step.nimg
+        speed = self.history[-1].get("sec_per_kimg") if self.history else None
+        parts = [f"<b>{step.nimg / 1000:.1f} of {total / 1000:g} kimg</b>", f"{step.resolution} x {step.resolution}"]
+        if step.alpha < 1:
+            parts.append(f"fading in: {step.alpha:.0%}")
+        if speed:
+            left = max(total - step.nimg, 0) / 1000 * speed
+            parts += [f"{speed:.1f} s per kimg", f"{duration(left)} left"]
+        parts.append(memory_text(self.config.device))
+        self.status.value = " &middot; ".join(parts)
+
+    def _show_buttons(self) -> None:
+        resumable = self.paused if self.running else self._saved() is not None
+        enabled = {
+            "Start": not self.running,
+            "Pause": self.running and not self.paused,
+            "Stop": self.running,
+            "Resume": resumable,
+        }
+        for name, button in self.buttons.items():
+            button.disabled = not enabled[name]
+
+    def _saved(self) -> Path | None:
+        try:
+            return newest_state(self.read_config().save_folder_path)
+        except ConfigError:
+            return None
+
+    def _show_idle(self) -> None:
+        self._show_progress()
+        self._show_buttons()
+        saved = self._saved()
+        if saved is not None and not self.message.value:
+            self.message.say(f"a saved state is there: {saved}; Resume goes on from it")
+
+    def result(self, reason: str) -> Shown:
+        """The panel's content as text and picture."""
+        at = f" after {self.last_step.nimg / 1000:g} kimg" if self.last_step else ""
+        grid = None if self.grid_image is None else enlarge(self.grid_image)
+        return Shown(f"training: {reason}{at}", static_picture(grid, self.plot_image))
+
+    def as_text(self) -> str:
+        """Where the training stands."""
+        return self.result("running" if self.running else "not running").text
+
+
+def check_runnable(config: TrainConfig) -> None:
+    """ConfigError or CheckpointError when there is nothing that a run could begin with."""
+    if config.is_train and not config.image_folder_path:
+        raise ConfigError("image_folder_path is empty; give the folder of face pictures to train on")
+    if not config.is_train and newest_state(config.save_folder_path) is None:
+        raise CheckpointError(f"{config.save_folder_path} holds no state; train first (is_train True)")
+    if config.n_gpu > 1:
+        raise ConfigError(f"n_gpu is {config.n_gpu}; in a notebook one process trains. Use the command line for more")
+
+
+def patch_text(patch: dict) -> str:
+    """A change of hyper-parameters in words, for a mark in the plot."""
+    return ", ".join(f"{name} {_value_text(value)}" for name, value in patch.items())
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{size}: {number:g}" for size, number in value.items())
+    return f"{value:g}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 40 s, 12 min, 3.5 h, 2.1 days."""
+    for limit, size, unit in ((90, 1, "s"), (5400, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / size:.3g} {unit}" if unit == "h" else f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86400:.1f} days"
+
+
+def memory_text(device: str) -> str:
+    """The device in use and the most memory taken on it so far."""
+    if torch.cuda.is_available() and not device.startswith("cpu"):
+        return f"{torch.cuda.get_device_name()}, {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB"
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return f"{device if device != 'auto' else 'cpu'}, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30:.1f} GiB"
