@@ -1,4 +1,4 @@
-"""The form of all training settings and the live sliders, built from the fields of sgan.config; and a look at a folder."""
+"""The form of all training settings and the live sliders, built from sgan.config; and a look at a folder."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ from sgan.config import (
     resolution_of,
 )
 from sgan.data import DataError, decode_image, list_images
-from sgan.panel_parts import Message, Panel, Shown
+from sgan.panel_parts import LABEL, Message, Panel, Shown
 from sgan.viz import make_grid
 
 PRESET_NAMES = {"CPU, ten minutes": "cpu", "one GPU, an evening": "gpu", "CelebA, 1024": "celeba1024"}
@@ -32,7 +32,6 @@ LOG_DECADES = 6  # width of a logarithmic slider whose range starts at 0
 UNBOUNDED = 2**31 - 1
 SHEET = 24  # pictures on a contact sheet
 SHEET_SIDE = 96
-LABEL = {"description_width": "150px"}
 
 
 class ResolutionTable(widgets.GridBox):
@@ -47,7 +46,7 @@ class ResolutionTable(widgets.GridBox):
         heads = [widgets.HTML(f"<b>{size}</b>") for size in RESOLUTIONS]
         label = widgets.Label(f.name, tooltip=f.metadata["help"], layout=widgets.Layout(justify_content="flex-end"))
         rows = [widgets.HTML(""), *heads, label, *self.boxes.values()]
-        columns = f"150px repeat({len(RESOLUTIONS)}, 78px)"
+        columns = f"130px repeat({len(RESOLUTIONS)}, 78px)"
         super().__init__(rows, layout=widgets.Layout(grid_template_columns=columns, overflow="auto"))
 
     def get(self) -> dict[int, float]:
@@ -206,7 +205,7 @@ def live_widget(name: str, value: float) -> widgets.Widget | None:
     if meta["log"]:
         top = np.log10(high)
         bottom = np.log10(low) if low else top - LOG_DECADES
-        span = dict(base=10, min=bottom, max=top, step=0.02, readout_format=".2~g")
+        span = dict(base=10, min=bottom, max=top, step=0.02, readout_format=".2g")
         return widgets.FloatLogSlider(value=max(value, 10**bottom), **span, **common)
     if f.type is int:
         kind = widgets.IntSlider if high - low <= SLIDER_STEPS else widgets.BoundedIntText

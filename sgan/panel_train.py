@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -320,5 +319,10 @@ def memory_text(device: str) -> str:
     """The device in use and the most memory taken on it so far."""
     if torch.cuda.is_available() and not device.startswith("cpu"):
         return f"{torch.cuda.get_device_name()}, {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB"
+    name = "cpu" if device == "auto" else device
+    try:
+        import resource  # POSIX only
+    except ImportError:
+        return name
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return f"{device if device != 'auto' else 'cpu'}, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30:.1f} GiB"
+    return f"{name}, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30:.1f} GiB"
