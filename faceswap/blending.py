@@ -17,15 +17,15 @@ def feather_blend(face: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.
         mask: float32 [h, w] in [0, 1].
     """
     base = target.astype(np.float32)
-    mixed = base + mask[:, :, None] * (face - base)
+    mixed = base + mask[:, :, None] * (np.clip(face, 0, 255) - base)
     return np.clip(mixed + np.float32(0.5), 0, 255).astype(np.uint8)
 
 
 def poisson_blend(face: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Returns uint8 [h, w, 3]: the gradients of the face inside the mask, the target's values around it.
 
-    Perez, Gangnet & Blake 2003, "Poisson image editing"; the seam is then softened with the mask, so that pixels outside
-    stay bit for bit. Falls back to the feather where the shape is too small to solve for.
+    Perez, Gangnet & Blake 2003, "Poisson image editing"; the seam is then softened with the mask, so that pixels
+    outside stay bit for bit. Falls back to the feather where the shape is too small to solve for.
     """
     inside = (mask > 0.02).astype(np.uint8)
     inside[[0, -1]] = 0

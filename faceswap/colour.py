@@ -1,7 +1,8 @@
 """Colour correction: the source's face takes on the target's light and skin tone, slowly varying across the face.
 
 Shifts are measured between skin and skin only (never hair, shadow or what lies over the face) in CIELAB. Lightness is
-corrected along a curve that leaves black and white where they are, so that pupils stay dark and eyes and teeth do not burn.
+corrected along a curve that leaves black and white where they are, so that pupils stay dark and eyes and teeth do
+not burn.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from faceswap.regions import face_width
 REACH = 0.16  # sigma of the shift's smoothing / face width
 SURE = 0.04  # weight of the mean shift where no skin is near
 GREY = 3.0  # mean difference of the channels (0..255) below which a target counts as without colour
+CONTRAST = 0.3  # of a face made lighter: exponent of the slope of the tone curve at the skin
+NEUTRAL = 0.2  # share of the shift of hue that a colourless pixel follows
 COARSE = 4  # the shift is smoothed on a grid this much coarser
 
 
@@ -46,9 +49,20 @@ def correct_colour(source: np.ndarray, target: np.ndarray, weight: np.ndarray, p
     source = _calm_chroma(source, target, weight)
     out = np.empty_like(source)
     out[:, :, 0] = tone_curve(source[:, :, 0], base, base + shift[:, :, 0])
-    share = np.clip(source[:, :, 0] / np.maximum(base, 1.0), 0, 1)  # what is black takes on no tint
+    share = tint_share(source, base, weight)
     out[:, :, 1:] = source[:, :, 1:] + shift[:, :, 1:] * share[:, :, None]
     return out
+
+
+def tint_share(source: np.ndarray, base: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Returns float32 [h, w] in [0, 1]: how far a pixel follows the shift of hue: skin fully, black and white little.
+
+    Pupils, brows, teeth and the white of the eye would otherwise take on the complement of the source's skin.
+    """
+    dark = np.clip(source[:, :, 0] / np.maximum(base, 1.0), 0, 1)
+    skin = np.tensordot(weight, source[:, :, 1:], ([0, 1], [0, 1])) / max(float(weight.sum()), 1e-6)
+    along = source[:, :, 1:] @ (skin / max(float(skin @ skin), 1.0))  # 1 for the hue and strength of the skin
+    return dark * (NEUTRAL + (1 - NEUTRAL) * np.clip(along, 0, 1))
 
 
 def smooth_shift(
@@ -56,7 +70,8 @@ def smooth_shift(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the source's smoothed lightness [h, w] and the smoothed target - source [h, w, 3].
 
-    Normalised convolution (Knutsson & Westin 1993) with a Gaussian; where no skin is near both fall back to their means.
+    Normalised convolution (Knutsson & Westin 1993) with a Gaussian; where no skin is near both fall back to their
+    means.
     """
     size = source.shape[1::-1]
     small = tuple(max(v // COARSE, 1) for v in size)
@@ -77,18 +92,28 @@ def smooth_shift(
 
 
 def tone_curve(light: np.ndarray, middle: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Returns lightness [h, w] after the curve through (0, 0), (middle, wanted), (100, 100): two straight pieces.
+    """Returns lightness [h, w] after a smooth rising curve through (0, 0), (middle, wanted) and (100, 100).
+
+    Two curves meet at the skin with one slope, (wanted / middle) ** CONTRAST: the shading of a face that is made
+    lighter grows less than its lightness, as on lighter skin; black, white and what is near them change little.
 
     Args:
         light: L in [0, 100].
         middle: L of the skin there.
         wanted: L that skin should have.
     """
-    middle = np.clip(middle, 5.0, 95.0)
-    wanted = np.clip(wanted, 3.0, 97.0)
-    below = light * (wanted / middle)
-    above = wanted + (light - middle) * ((100 - wanted) / (100 - middle))
-    return np.where(light < middle, below, above)
+    light = np.clip(light, 0.0, 100.0)
+    middle, wanted = np.clip(middle, 5.0, 95.0), np.clip(wanted, 3.0, 97.0)
+    slope = (wanted / middle) ** CONTRAST
+    below = wanted * _bent(light / middle, slope * middle / wanted)
+    above = 100 - (100 - wanted) * _bent((100 - light) / (100 - middle), slope * (100 - middle) / (100 - wanted))
+    return np.where(light < middle, below, above).astype(np.float32)
+
+
+def _bent(t: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """Returns t ** (1 + (slope - 1) t^2) for t in [0, 1]: from 0 to 1, straight at first, with that slope at 1."""
+    t, slope = np.clip(t, 1e-6, 1.0), np.minimum(slope, 6.0)  # steeper, it would not rise everywhere
+    return t ** (1 + (slope - 1) * t * t)
 
 
 def _calm_chroma(source: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:

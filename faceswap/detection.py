@@ -1,7 +1,7 @@
 """Where faces are: a cascade of MediaPipe's BlazeFace detectors (Bazarevsky et al. 2019, arXiv 1907.05047).
 
-The short-range network sees faces that fill much of the picture, the full-range one those down to about a twentieth, and
-the full-range one on overlapping tiles those of a body shot. Every detection is confirmed by the mesh afterwards.
+The short-range network sees faces that fill much of the picture, the full-range one those down to about a twentieth,
+and the full-range one on overlapping tiles those of a body shot. Every detection is confirmed by the mesh afterwards.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def merge(detections: list[Detection]) -> list[Detection]:
 
 
 def _at_seam(one: Detection, x: int, y: int, tile: np.ndarray, whole: np.ndarray, scale: float) -> bool:
-    """Returns whether a box touches an edge of its tile that is not an edge of the picture; its neighbour has it whole."""
+    """Returns whether a box is cut off by its tile (not by the picture); a neighbouring tile has it whole."""
     x0, y0, x1, y1 = one.box * scale - np.float32([x, y, x, y])
     height, width = tile.shape[:2]
     left, top = x0 < 0 < x, y0 < 0 < y

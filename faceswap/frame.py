@@ -1,7 +1,7 @@
 """The rectangle around one face, at the picture's own size and reduced.
 
-What varies slowly (masks, colour shifts, the map of the warp) is computed on the reduced grid, where every face has about
-the same size, and enlarged; so time and memory are bounded by the face, not by the picture.
+What varies slowly (masks, colour shifts, the map of the warp) is computed on the reduced grid, where every face has
+about the same size, and enlarged; so time and memory are bounded by the face, not by the picture.
 """
 
 from __future__ import annotations

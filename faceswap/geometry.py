@@ -1,8 +1,8 @@
 """Plane and space geometry of point sets: numpy only.
 
-Convention everywhere in this package: points are float32 (x, y) or (x, y, z) in pixels, x to the right and y down, and
-whole numbers lie on pixel *centres*: the top left pixel of an image covers [-0.5, 0.5] x [-0.5, 0.5]. Matrices are named
-by direction (`src_to_dst`) and act on column vectors. Rectangles are (x0, y0, x1, y1), half open.
+Convention everywhere in this package: points are float32 (x, y) or (x, y, z) in pixels, x to the right and y down,
+and whole numbers lie on pixel *centres*: the top left pixel of an image covers [-0.5, 0.5] x [-0.5, 0.5]. Matrices
+are named by direction (`src_to_dst`) and act on column vectors. Rectangles are (x0, y0, x1, y1), half open.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def fit_similarity(src: np.ndarray, dst: np.ndarray) -> np.ndarray:
-    """Returns src_to_dst [2, 3] float64: rotation, uniform scale and shift of least squared error, never a mirror image.
+    """Returns src_to_dst [2, 3] float64: turn, uniform scale and shift of least squared error, never a mirror image.
 
     Umeyama 1991, "Least-squares estimation of transformation parameters between two point patterns", equations 40-42.
 
@@ -59,8 +59,8 @@ def fit_similarity(src: np.ndarray, dst: np.ndarray) -> np.ndarray:
 def fit_projection(solid: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Returns the [3, 4] affine map of least squared error from a solid shape to its picture, depth included.
 
-    Rows x and y are the free affine camera; row z is at right angles to both with their mean length, so that the depth has
-    the scale of the picture (weak perspective).
+    Rows x and y are the free affine camera; row z is at right angles to both with their mean length, so that the
+    depth has the scale of the picture (weak perspective).
 
     Args:
         solid: [N, 3] model points.

@@ -1,8 +1,8 @@
 """Sharpness and grain: the swapped face is as sharp and as noisy as the photo it is put into.
 
-Both faces are split into bands of detail. Where the source lacks a band (it was small, or smooth) the band of the target
-itself is lent to it, limited to the strength of skin texture and noise, so that no feature of the target comes through;
-where it has too much (it was noisy, the target is soft) the band is turned down.
+Both faces are split into bands of detail. Where the source lacks a band (it was small, or smooth) the band of the
+target itself is lent to it, limited to the strength of skin texture and noise, so that no feature of the target
+comes through; where it has too much (it was noisy, the target is soft) the band is turned down.
 """
 
 from __future__ import annotations

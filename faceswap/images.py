@@ -1,7 +1,7 @@
 """Reading and writing of pictures: the one place where files become RGB uint8 arrays and back.
 
-Inside the package an image is uint8 [H, W, 3], RGB. What a file holds beside that (alpha, EXIF, ICC profile, resolution)
-travels in a `Picture` and is written back with the result.
+Inside the package an image is uint8 [H, W, 3], RGB. What a file holds beside that (alpha, EXIF, ICC profile,
+resolution) travels in a `Picture` and is written back with the result.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ def _to_picture(image: Image.Image) -> Picture:
     """Returns an opened Pillow image as a `Picture`."""
     info, mode = image.info, image.mode
     dpi = info.get("dpi")
-    exif = _clean_exif(image)
     profile = info.get("icc_profile") if mode in ("RGB", "RGBA", "L", "LA", "P") else None
-    image = ImageOps.exif_transpose(image)
+    upright = ImageOps.exif_transpose(image)
+    exif, image = _clean_exif(image), upright
     if mode.startswith("I;16") or mode == "I":
         grey = (np.clip(np.asarray(image, np.float64), 0, 65535) / 257 + 0.5).astype(np.uint8)
         return Picture(np.repeat(grey[:, :, None], 3, 2), None, True, exif, profile, dpi)

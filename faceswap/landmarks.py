@@ -1,7 +1,7 @@
 """Landmarks of all faces in a picture.
 
-A `Landmarker` is anything with `find(image) -> list of [N, 2 or 3] points`. The default is MediaPipe's Face Mesh, whose
-model lies inside its wheel; it and its graphs are loaded at the first call, not at import.
+A `Landmarker` is anything with `find(image) -> list of [N, 2 or 3] points`. The default is MediaPipe's Face Mesh,
+whose model lies inside its wheel; it and its graphs are loaded at the first call, not at import.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from faceswap.regions import LEFT_EYE, OVAL, RIGHT_EYE, box_of, mirror_points
 
 CROP = 320  # side of the square the mesh sees, pixels
 CROP_MARGIN = 2.0  # side of that square / longer side of the face's box
+SMALL = 384  # pictures with a shorter longer side are enlarged to it before they are searched
 SAME_FACE = 0.5  # overlap from which two results are one face
 
 
@@ -34,7 +35,8 @@ class Landmarker(Protocol):
             image: uint8 [H, W, 3] RGB.
 
         Returns:
-            A list of float32 [468, 3] or [68, 2] points (x, y[, z]) in pixels of `image`; empty when there is no face.
+            A list of float32 [468, 3] or [68, 2] points (x, y[, z]) in pixels of `image`; empty when there is no
+            face.
         """
         ...
 
@@ -54,7 +56,17 @@ class MeshLandmarker:
         self._mesh = None
 
     def find(self, image: np.ndarray) -> list[np.ndarray]:
-        """Returns [468, 3] float32 mesh points per face, largest face first."""
+        """Returns [468, 3] float32 mesh points per face, largest face first; small pictures are looked at enlarged."""
+        height, width = image.shape[:2]
+        if max(height, width) < SMALL:
+            factor = SMALL / max(height, width)
+            size = (max(round(width * factor), 1), max(round(height * factor), 1))
+            large = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+            back = (width / size[0], height / size[1])
+            return [scale_points(points, back) for points in self._find(large)]
+        return self._find(image)
+
+    def _find(self, image: np.ndarray) -> list[np.ndarray]:
         found: list[np.ndarray] = []
         for detection in self._detector.detect(image):
             points = self.fit(image, detection.eyes, detection.size)
@@ -105,21 +117,6 @@ def _move(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Returns [N, 3] points moved by a similarity [2, 3]; depth is scaled along."""
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     return np.concatenate([transform_points(points, matrix), points[:, 2:] * scale], 1).astype(np.float32)
-
-
-def find_in_small(landmarker: Landmarker, image: np.ndarray, at_least: int = 384) -> list[np.ndarray]:
-    """Returns the landmarks found in an enlarged copy of a small picture, in pixels of the picture itself.
-
-    Pictures whose longer side is `at_least` or more are looked at as they are.
-    """
-    height, width = image.shape[:2]
-    if max(height, width) >= at_least:
-        return landmarker.find(image)
-    factor = at_least / max(height, width)
-    size = (max(round(width * factor), 1), max(round(height * factor), 1))
-    large = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
-    back = (width / size[0], height / size[1])
-    return [scale_points(points, back) for points in landmarker.find(large)]
 
 
 def make_landmarker(name: str = "mesh", thorough: bool = True) -> Landmarker:

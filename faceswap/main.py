@@ -84,7 +84,7 @@ def swap_files(args: argparse.Namespace) -> str:
 
 
 def describe(src: str, dst: str, options: Options, faces: int) -> dict:
-    """Returns what is written into the result's metadata: files by name and hash, options, and the source's own mark."""
+    """Returns what the result's metadata say: files by name and hash, options, and the source's own mark."""
     settings = {
         "src": Path(src).name,
         "src_sha256": file_sha256(src),

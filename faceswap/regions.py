@@ -1,7 +1,8 @@
 """Which points are oval, brow, eye, lip and nose, in both landmark conventions, and how one becomes the other.
 
 The convention used inside is MediaPipe's Face Mesh: 468 points (x, y, z), 478 with irises. The 68 points of the iBUG
-300-W annotation (dlib, face-alignment) are lifted to it through a mean face, so that all geometry below needs one table.
+300-W annotation (dlib, face-alignment) are lifted to it through a mean face, so that all geometry below needs one
+table.
 
 `mesh.json` holds that mean face (mean of Procrustes-aligned, mirrored Face Mesh results; 1000 = distance between the
 centres of the eyes), the point each point is mirrored to, and the triangles with eyes and mouth closed.
@@ -32,35 +33,11 @@ RIGHT_BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
 LEFT_BROW = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
 LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 MOUTH = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)  # inside the lips
-NOSE = (168, 193, 122, 196, 236, 198, 209, 49, 48, 64, 98, 97, 2, 326, 327, 294, 278, 279, 429, 420, 456, 419, 351, 417)
-BROW_LINE = (127, 46, 70, 63, 105, 66, 107, 9, 336, 296, 334, 293, 300, 276, 356)  # along the top of the brows
-CHEEKS = (
-    50,
-    280,
-    101,
-    330,
-    36,
-    266,
-    205,
-    425,
-    118,
-    347,
-    117,
-    346,
-    187,
-    411,
-    4,
-    5,
-    195,
-    197,
-    6,
-    142,
-    371,
-    151,
-    9,
-    108,
-    337,
+NOSE = (
+    *(168, 193, 122, 196, 236, 198, 209, 49, 48, 64, 98, 97, 2),
+    *(326, 327, 294, 278, 279, 429, 420, 456, 419, 351, 417),
 )
+BROW_LINE = (127, 46, 70, 63, 105, 66, 107, 9, 336, 296, 334, 293, 300, 276, 356)  # along the top of the brows
 
 # The Face Mesh point that sits where each of the 68 points does.
 FROM_68 = (
@@ -102,7 +79,8 @@ def to_mesh(points: np.ndarray) -> np.ndarray:
     """Returns [468, 3] float32 mesh points from points of either convention.
 
     Args:
-        points: [468 or 478, 2 or 3] Face Mesh or [68, 2 or 3] iBUG points, pixels. A missing depth is filled in from the
+        points: [468 or 478, 2 or 3] Face Mesh or [68, 2 or 3] iBUG points, pixels. A missing depth is filled in from
+        the
             mean face.
 
     Raises:
@@ -126,8 +104,8 @@ def to_mesh(points: np.ndarray) -> np.ndarray:
 def lift_68(points: np.ndarray) -> np.ndarray:
     """Returns [468, 3] float32: the mean face projected onto 68 points, then bent to pass through them exactly.
 
-    The bend is the radial basis |r| (the polyharmonic spline in space, Duchon 1977) on the error of the projection; it
-    fades towards the forehead, which the 68 points do not see.
+    The bend is the radial basis |r| (the polyharmonic spline in space, Duchon 1977) on the error of the projection;
+    it fades towards the forehead, which the 68 points do not see.
 
     Args:
         points: [68, 2 or 3] pixels; a depth column is not used.

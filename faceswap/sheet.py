@@ -11,7 +11,7 @@ TALLEST = 1600  # pixels
 
 
 def fit_within(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Returns a copy that fits into (height, width), proportions kept: averaged when made smaller, cubic when larger."""
+    """Returns a copy that fits into (height, width), in proportion: averaged when made smaller, cubic when larger."""
     factor = min(height / image.shape[0], width / image.shape[1])
     size = (max(round(image.shape[1] * factor), 1), max(round(image.shape[0] * factor), 1))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)

@@ -1,7 +1,8 @@
-"""How much each pixel looks like the skin of one particular face.
+"""How much each pixel looks like the skin of one particular face, and what covers it: hair, hands, microphones.
 
 The model is robust and made anew for each face: the colour is a median, the light a plane across the face, both from
-cheeks and nose, so that a beard, hair, glasses or a hand elsewhere do not enter it.
+cheeks and nose, so that a beard, hair, glasses or a hand elsewhere do not enter it. What is not skin covers the face,
+unless it is a feature or a beard: a beard grows on both halves alike and hangs on nothing above.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from faceswap.regions import mesh
+from faceswap.regions import LEFT_BROW, LEFT_EYE, LIPS, NOSE, OVAL, RIGHT_BROW, RIGHT_EYE, face_width, mesh
 
 # Patches that are skin on nearly every face, one side; the other follows by mirroring.
 PATCHES = (
@@ -17,6 +18,8 @@ PATCHES = (
     (195, 5, 45, 134, 51),  # half of the nose
     (36, 142, 203, 205),  # beside the nose
 )
+SMOOTH = 0.025  # sigma that calms skin likeness / face width
+CENTRE = (129, 358, 205, 425, 214, 434, 135, 364, 149, 378)  # around the mouth and the front of the chin
 LIGHT_FLOOR, COLOUR_FLOOR = 6.0, 3.0  # least deviation that counts as one sigma, CIE units
 KEEP, DROP = 2.0, 4.5  # sigmas up to which a pixel is skin for certain, and from which it is not
 
@@ -92,3 +95,73 @@ def smoothstep(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Returns 0 below `low`, 1 above `high` and 3t^2 - 2t^3 between."""
     t = np.clip((values - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
     return t * t * (3 - 2 * t)
+
+
+def features(points: np.ndarray, size: tuple[int, int], grow: float) -> np.ndarray:
+    """Returns uint8 [h, w]: brows, eyes, nose and mouth, which differ from skin without being hidden.
+
+    Args:
+        grow: by how much they are widened / face width.
+    """
+    out = np.zeros(size, np.uint8)
+    for ring in (RIGHT_BROW + RIGHT_EYE, LEFT_BROW + LEFT_EYE, LIPS, NOSE):
+        out |= hull(points, ring, size)
+    return grow_mask(out, grow * face_width(points))
+
+
+def grow_mask(mask: np.ndarray, radius: float) -> np.ndarray:
+    """Returns a uint8 mask widened by `radius` pixels in all directions."""
+    r = max(int(round(radius)), 1)
+    return cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * r + 1, 2 * r + 1)))
+
+
+def lower_face(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns uint8 [h, w]: everything below a line across the face under the nose, where a beard may grow."""
+    across = (points[454, :2] - points[234, :2]).astype(np.float64)
+    down = points[152, :2] - points[10, :2]
+    normal = np.array([-across[1], across[0]])
+    normal *= np.sign(normal @ down) or 1.0
+    base = points[2, :2] - 0.25 * (points[2, :2] - points[6, :2])
+    y, x = np.mgrid[: size[0], : size[1]]
+    return ((x - base[0]) * normal[0] + (y - base[1]) * normal[1] > 0).astype(np.uint8)
+
+
+def hull(points: np.ndarray, chosen: tuple[int, ...], size: tuple[int, int]) -> np.ndarray:
+    """Returns uint8 [h, w], 1 inside the convex hull of some of the points."""
+    out = np.zeros(size, np.uint8)
+    cv2.fillConvexPoly(out, cv2.convexHull(np.round(points[list(chosen), :2]).astype(np.int32)), 1)
+    return out
+
+
+def touching(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Returns uint8 [h, w]: the connected parts of a binary mask that hold any of the seeds."""
+    _, labels = cv2.connectedComponents(mask, connectivity=4)
+    hit = np.unique(labels[(seeds > 0) & (mask > 0)])
+    wanted = np.zeros(labels.max() + 1, np.uint8)
+    wanted[hit[hit > 0]] = 1
+    return wanted[labels]
+
+
+def uncovered(skin: np.ndarray, mirror: np.ndarray, points: np.ndarray, grow: float) -> np.ndarray:
+    """Returns uint8 [h, w]: 1 where nothing covers the face and it hangs together with its middle.
+
+    Args:
+        skin: float32 [h, w] likeness in [0, 1].
+        mirror: float32 [h, w, 2], where each pixel lies on the other half of the face.
+        points: [468, 3] mesh points on the grid.
+        grow: width around the features that counts as theirs / face width.
+    """
+    size = skin.shape
+    calm = cv2.GaussianBlur(skin, (0, 0), max(SMOOTH * face_width(points), 0.6))
+    other = cv2.remap(calm, mirror, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    inside = hull(points, OVAL, size)
+    foreign = (calm < 0.5).astype(np.uint8)
+    below = lower_face(points, size)
+    hanging = touching(foreign & inside, foreign & inside & (1 - below)) & (1 - hull(points, CENTRE, size))
+    one_sided = foreign & (other > 0.6)
+    beard = below & (1 - (hanging | one_sided))
+    shown = ((1 - foreign) | features(points, size, grow) | beard).astype(np.uint8)
+    middle = np.zeros(size, np.uint8)
+    x, y = np.round(points[5, :2]).astype(int)
+    middle[np.clip(y, 0, size[0] - 1), np.clip(x, 0, size[1] - 1)] = 1
+    return touching(shown, middle) if (shown & middle).any() else shown

@@ -13,11 +13,20 @@ from faceswap.colour import correct_colour, is_grey, without_colour
 from faceswap.frame import Frame
 from faceswap.grain import match_grain
 from faceswap.images import as_rgb, read_image
-from faceswap.landmarks import Landmarker, find_in_small, make_landmarker
-from faceswap.mask import FEATHER, MASK_KINDS, face_mask, keep_target_mouth, mouth_differs
-from faceswap.regions import face_width, to_mesh
+from faceswap.landmarks import Landmarker, make_landmarker
+from faceswap.mask import (
+    ENOUGH_EYE,
+    ENOUGH_MOUTH,
+    FEATHER,
+    MASK_KINDS,
+    detail_share,
+    face_mask,
+    keep_target,
+    mouth_share,
+)
+from faceswap.regions import LEFT_EYE, MOUTH, RIGHT_EYE, face_width, to_mesh
 from faceswap.skin import skin_likeness, to_lab, to_rgb
-from faceswap.warp import Source, sample, warp_map
+from faceswap.warp import Maps, Source, sample
 
 SMALLEST = 8.0  # narrower faces are left alone, pixels
 MOUTH_KINDS = ("auto", "always", "never")
@@ -74,7 +83,7 @@ class Swapper:
         self.landmarker = landmarker or make_landmarker()
         image = as_rgb(source) if isinstance(source, np.ndarray) else read_image(source)
         if points is None:
-            faces = find_in_small(self.landmarker, image)
+            faces = self.landmarker.find(image)
             if not faces:
                 name = "the source picture" if isinstance(source, np.ndarray) else str(source)
                 raise ValueError(f"{name}: no face found; give a picture in which the face is seen clearly")
@@ -83,7 +92,7 @@ class Swapper:
 
     def find(self, image: np.ndarray) -> list[np.ndarray]:
         """Returns the landmarks of all faces of a picture, largest first."""
-        return find_in_small(self.landmarker, as_rgb(image))
+        return self.landmarker.find(as_rgb(image))
 
     def swap(self, image: np.ndarray, faces: Sequence[np.ndarray] | None = None) -> np.ndarray:
         """Returns a copy of the picture with the source's face on it.
@@ -114,29 +123,39 @@ def swap_face(image: np.ndarray, source: Source, points: np.ndarray, options: Op
     frame = Frame.around(points, image.shape[:2])
     if width < SMALLEST or min(frame.size) < SMALLEST or options.strength == 0:
         return False
-    target = frame.cut(image)
-    reduction = face_width(source.points) / width
-    warped = sample(source, frame.enlarge(warp_map(source, points, frame, options.warp_2d)), reduction)
+    target, grid_points = frame.cut(image), frame.to_grid(points)
+    maps = Maps(source, grid_points, frame.grid_size, options.warp_2d)
+    warped = sample(source, frame.enlarge(maps.source), face_width(source.points) / width)
     grey = is_grey(target)
     if grey:
         warped = without_colour(warped)
-    grid_points = frame.to_grid(points)
     source_grid, target_grid = frame.reduce(warped), frame.reduce(target)
     source_lab, target_lab = to_lab(source_grid), to_lab(target_grid)
     source_skin, target_skin = (skin_likeness(lab, grid_points) for lab in (source_lab, target_lab))
-    shown = face_mask(grid_points, source_skin, target_skin, options.mask, options.feather)
+    shown = face_mask(grid_points, source_skin, target_skin, maps.mirror, options.mask, options.feather)
     both = source_skin * target_skin * (shown > 0)
     face = warped.astype(np.float32)
     if options.correct_color:
         corrected = correct_colour(source_lab, target_lab, both, grid_points)
-        face += frame.enlarge(to_rgb(corrected) - source_grid.astype(np.float32))
+        face += frame.enlarge(to_rgb(corrected) - to_rgb(source_lab))
     face = match_grain(face, target, frame.enlarge(both) > 0.7, options.match_grain)
     if grey:
         face = without_colour(face)
-    keep = options.keep_mouth
-    if keep == "always" or (keep == "auto" and mouth_differs(source.points, points)):
-        shown = keep_target_mouth(shown, grid_points)
+    shown = keep_openings(shown, source.points, points, grid_points, options.keep_mouth)
     alpha = np.clip(frame.enlarge(shown), 0, 1) * np.float32(options.strength)
     blend = poisson_blend if options.blend == "poisson" else feather_blend
     target[:] = blend(face, target, alpha)
     return True
+
+
+def keep_openings(
+    shown: np.ndarray, source: np.ndarray, target: np.ndarray, grid_points: np.ndarray, keep_mouth: str
+) -> np.ndarray:
+    """Returns the mask without those eyes and teeth of the target that stay because the source has none to show."""
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        shown = keep_target(shown, grid_points, eye, detail_share(source, target, eye, ENOUGH_EYE))
+    if keep_mouth == "auto":
+        teeth = max(mouth_share(source, target), detail_share(source, target, MOUTH, ENOUGH_MOUTH))
+    else:
+        teeth = float(keep_mouth == "always")
+    return keep_target(shown, grid_points, MOUTH, teeth)

@@ -1,0 +1,151 @@
+"""The real commands, run as a user would."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from provenance import COMPOSITE, GENERATED, Mark, read_mark, write_image
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = ROOT / "faceswap" / "main.py"
+
+
+def run(*arguments, cwd=ROOT, command=(SCRIPT,), **environment):
+    env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "PYTHONPATH")} | environment
+    line = [sys.executable, *map(str, command), *map(str, arguments)]
+    return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)
+
+
+def refused(result, code, *words):
+    """The command ended with that code, one sentence on stderr that holds the words, and nothing on stdout."""
+    assert result.returncode == code, result.stderr
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert str(word) in result.stderr
+    return True
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Photo, face and files that are neither."""
+    path = tmp_path_factory.mktemp("pictures")
+    photo = data.astronaut()
+    Image.fromarray(photo).save(path / "body.png")
+    face = cv2.resize(photo[20:210, 130:320, ::-1], (128, 128), interpolation=cv2.INTER_AREA)
+    face = np.clip(face * [0.8, 0.7, 0.6], 0, 255).astype(np.uint8)
+    write_image(path / "face.png", face, Mark(GENERATED, {"checkpoint_sha256": "abc", "seed": 7}))
+    Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(path / "empty.png")
+    (path / "text.jpg").write_text("this is no picture")
+    (path / "cut.png").write_bytes((path / "body.png").read_bytes()[:5000])
+    return path
+
+
+def test_the_plain_command_swaps_the_face_and_says_so(folder):
+    out = folder / "new" / "output.png"
+    both = folder / "new" / "before_after.png"
+    arguments = ["--src", folder / "face.png", "--dst", folder / "body.png", "--out", out, "--correct_color"]
+    result = run(*arguments, "--no_debug_window", "--before_after", both, cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == "" and result.stdout == f"1 face swapped, written to {out} and {both}\n"
+    before, after = np.array(Image.open(folder / "body.png")), np.array(Image.open(out))
+    changed = (before != after).any(2)
+    y, x = np.nonzero(changed)
+    assert changed.sum() > 4000 and x.min() > 160 and x.max() < 290 and y.min() > 60 and y.max() < 190
+    sheet = np.array(Image.open(both))
+    assert sheet.shape[0] == 512 and sheet.shape[1] > 2 * 512
+    np.testing.assert_array_equal(sheet[:, -512:], after)
+
+
+def test_the_result_carries_how_it_was_made(folder):
+    out = folder / "marked.jpg"
+    run("--src", folder / "face.png", "--dst", folder / "body.png", "--out", out, "--warp_2d")
+    mark = read_mark(out)
+    assert mark.source_type == COMPOSITE
+    assert mark.settings["source"] == {"checkpoint_sha256": "abc", "seed": 7}
+    assert mark.settings["src"] == "face.png" and mark.settings["dst"] == "body.png"
+    assert mark.settings["warp_2d"] is True and mark.settings["correct_color"] is False
+    assert len(mark.settings["dst_sha256"]) == 64 and str(folder) not in str(mark.settings)
+
+
+def test_without_a_display_no_window_is_opened_even_without_the_flag(folder):
+    result = run("--src", folder / "face.png", "--dst", folder / "body.png", "--out", folder / "a.png")
+    assert result.returncode == 0 and result.stderr == ""
+    assert result.stdout.splitlines()[0] == "no window is opened: there is no display"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="displays are named so on Linux only")
+def test_a_display_that_does_not_answer_does_no_harm(folder):
+    files = ["--src", folder / "face.png", "--dst", folder / "body.png", "--out", folder / "b.png"]
+    result = run(*files, DISPLAY=":987")
+    assert result.returncode == 0, result.stderr
+    assert (folder / "b.png").exists()
+
+
+def test_it_runs_as_a_module_and_from_elsewhere(folder):
+    files = ["--src", "face.png", "--dst", "body.png", "--out", "c.png", "--no_debug_window"]
+    result = run("swap", *files, cwd=folder, command=("-m", "faceswap"), PYTHONPATH=str(ROOT))
+    assert result.returncode == 0, result.stderr
+    assert (folder / "c.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("src", "dst", "words"),
+    [
+        ("nothing.png", "body.png", ["nothing.png", "no such file"]),
+        ("face.png", "nothing.png", ["nothing.png", "no such file"]),
+        ("text.jpg", "body.png", ["text.jpg", "cannot be read"]),
+        ("face.png", "cut.png", ["cut.png", "cannot be read"]),
+        ("empty.png", "body.png", ["empty.png", "no face"]),
+        ("face.png", "empty.png", ["empty.png", "no face"]),
+        (".", "body.png", ["folder"]),
+    ],
+)
+def test_bad_inputs_are_named_in_one_sentence_and_nothing_is_written(folder, tmp_path, src, dst, words):
+    out = tmp_path / "made" / "out.png"
+    result = run("--src", folder / src, "--dst", folder / dst, "--out", out)
+    assert refused(result, 1, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("out.xyz", ["unknown ending", ".png"]), ("out", ["unknown ending"]), ("", ["folder"])]
+)
+def test_outputs_that_cannot_be_are_refused_before_the_work(folder, tmp_path, name, words):
+    (tmp_path / "x.png").mkdir()
+    out = tmp_path / (name or "x.png")
+    assert refused(run("--src", folder / "face.png", "--dst", folder / "body.png", "--out", out), 1, *words)
+
+
+def test_an_input_is_not_overwritten(folder):
+    before = (folder / "body.png").read_bytes()
+    result = run("--src", folder / "face.png", "--dst", folder / "body.png", "--out", folder / "body.png")
+    assert refused(result, 1, "body.png", "overwrite")
+    assert (folder / "body.png").read_bytes() == before
+
+
+def test_a_folder_below_a_file_cannot_be_made(folder):
+    out = folder / "text.jpg" / "deep" / "out.png"
+    assert refused(run("--src", folder / "face.png", "--dst", folder / "body.png", "--out", out), 1, "text.jpg")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_that_cannot_be_written_to_is_named(folder, tmp_path):
+    tmp_path.chmod(0o500)
+    out = tmp_path / "out.png"
+    assert refused(run("--src", folder / "face.png", "--dst", folder / "body.png", "--out", out), 1, out)
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--src", "a.png"], ["--src", "a", "--dst", "b", "--out", "c", "--nonsense"]]
+)
+def test_usage_errors_exit_with_2(arguments):
+    result = run(*arguments)
+    assert result.returncode == 2 and "usage:" in result.stderr and "Traceback" not in result.stderr

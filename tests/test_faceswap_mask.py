@@ -1,0 +1,123 @@
+"""Facts about where the source is shown."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_faceswap_drawing import draw_face, place_mesh
+
+from faceswap import mask
+from faceswap.regions import MOUTH, OVAL, RIGHT_EYE, face_width
+from faceswap.skin import skin_likeness, to_lab
+from faceswap.warp import Maps, Source
+
+POINTS = place_mesh(eyes_apart=80)
+SIZE = (256, 256)
+FACE = draw_face(POINTS)
+
+
+def auto_mask(source=FACE, target=FACE, kind="auto", feather=mask.FEATHER, points=POINTS):
+    mirror = Maps(Source(source, points), points, SIZE).mirror
+    likeness = [skin_likeness(to_lab(image), points) for image in (source, target)]
+    return mask.face_mask(points, *likeness, mirror, kind, feather)
+
+
+@pytest.mark.parametrize("kind", mask.MASK_KINDS)
+def test_the_mask_lies_in_the_oval_and_shows_the_middle_of_the_face(kind):
+    found = auto_mask(kind=kind)
+    inside = mask.polygon(POINTS, OVAL, SIZE)
+    assert found.dtype == np.float32 and found.min() >= 0 and found.max() <= 1
+    assert found[inside == 0].max() == 0
+    for point in (1, 33, 263, 13, 50, 280, 105, 334):  # nose, eyes, lips, cheeks, brows
+        x, y = POINTS[point, :2].round().astype(int)
+        assert found[y, x] > (0.5 if kind == "brows" else 0.8), point
+
+
+def test_the_soft_edge_grows_with_the_face():
+    found = []
+    for eyes_apart in (30, 90):
+        points = place_mesh(eyes_apart=eyes_apart)
+        distance = mask.inner_distance(points[list(OVAL), :2], SIZE)
+        edge = mask.smoothstep(distance, 0, mask.FEATHER * face_width(points))
+        row = edge[int(points[5, 1])]
+        found.append(((row > 0.02) & (row < 0.98)).sum())
+    assert found[1] == pytest.approx(3 * found[0], rel=0.25)
+
+
+@settings(max_examples=20, deadline=None)
+@given(radius=st.floats(20, 60), x=st.floats(-20, 120), y=st.floats(-20, 90))
+def test_the_distance_to_a_polygon_is_that_to_its_circle(radius, x, y):
+    angle = np.linspace(0, 2 * np.pi, 90, endpoint=False)
+    ring = np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle)], 1)
+    yy, xx = np.mgrid[:70, :100]
+    wanted = radius - np.hypot(xx - x, yy - y)
+    near = (np.abs(wanted) < 5)[2:-2, 2:-2]  # the outermost pixels are not between two points of the grid
+    assert np.abs(mask.inner_distance(ring, (70, 100)) - wanted)[2:-2, 2:-2][near].max(initial=0) < 0.5
+
+
+def test_hair_on_the_sources_forehead_is_left_out():
+    hairy = FACE.copy()
+    top = int(POINTS[10, 1])
+    cv2.ellipse(hairy, (70, top + 10), (60, 26), 0, 0, 360, (40, 30, 25), -1)
+    found, plain = auto_mask(source=hairy), auto_mask()
+    x, y = POINTS[103, :2].round().astype(int)  # forehead on that side, and the other
+    x2, y2 = POINTS[332, :2].round().astype(int)
+    assert found[y + 4, x + 4] < 0.05
+    assert abs(found[y2 + 12, x2 - 12] - plain[y2 + 12, x2 - 12]) < 0.3
+
+
+def test_a_forehead_covered_by_hair_cuts_the_mask_at_the_brows():
+    hairy = FACE.copy()
+    brow = int(POINTS[105, 1])
+    hairy[: brow - 6] = (40, 30, 25)
+    found = auto_mask(source=hairy)
+    x, y = POINTS[151, :2].round().astype(int)
+    assert found[: y - 2].max() == 0
+    for point in (105, 334):
+        x, y = POINTS[point, :2].round().astype(int)
+        assert found[y + 3, x] > 0.5
+
+
+def test_what_lies_over_the_targets_face_stays():
+    covered = FACE.copy()
+    x, y = POINTS[425, :2].round().astype(int)
+    cv2.rectangle(covered, (x - 8, y - 10), (x + 90, y + 60), (20, 20, 25), -1)  # a microphone at one cheek
+    found = auto_mask(target=covered)
+    assert found[y + 5 : y + 30, x : x + 20].max() < 0.05
+    x, y = POINTS[205, :2].round().astype(int)
+    assert found[y, x] > 0.9
+
+
+def test_a_beard_is_part_of_the_face():
+    bearded = FACE.copy()
+    beard = mask.polygon(POINTS, OVAL, SIZE, 0.93)
+    beard[: int(POINTS[2, 1])] = 0
+    bearded[beard > 0] = (60, 45, 38)
+    found = auto_mask(source=bearded)
+    x, y = POINTS[175, :2].round().astype(int)
+    assert np.abs(found - auto_mask())[y - 30 : y + 5, x - 10 : x + 10].max() < 0.05
+
+
+def test_the_open_mouth_of_the_target_keeps_its_teeth():
+    closed = POINTS.copy()
+    closed[list(MOUTH), 1] = POINTS[78, 1]
+    assert mask.mouth_share(closed, POINTS) == 1
+    assert mask.mouth_share(POINTS, closed) == 0
+    assert mask.mouth_share(POINTS, POINTS) == 0
+    found = mask.keep_target(np.ones(SIZE, np.float32), POINTS, MOUTH, 1.0)
+    x, y = POINTS[list(MOUTH), :2].mean(0).round().astype(int)
+    assert found[y, x] < 0.05 and found[y + 40, x] == 1
+
+
+def test_a_source_too_small_to_show_an_eye_borrows_it():
+    small, large = place_mesh(eyes_apart=9), place_mesh(eyes_apart=80)
+    assert mask.detail_share(small, large, RIGHT_EYE, mask.ENOUGH_EYE) == 1
+    assert mask.detail_share(small, small, RIGHT_EYE, mask.ENOUGH_EYE) == 0
+    assert mask.detail_share(large, large, RIGHT_EYE, mask.ENOUGH_EYE) == 0
+
+
+def test_an_edge_of_the_picture_is_no_edge_of_the_face():
+    points = place_mesh(centre=(20, 128), eyes_apart=80)
+    found = auto_mask(points=points, kind="oval")
+    assert found[int(points[5, 1]), 0] == pytest.approx(1, abs=0.01)
