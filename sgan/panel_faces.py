@@ -9,10 +9,10 @@ import ipywidgets as widgets
 import numpy as np
 from torch import Tensor
 
+from panels import LABEL, Message, OnMainThread, Panel, Shown, enlarge, smooth_enlarge, to_png
 from provenance import GENERATED, Mark, write_image
 from sgan.editing import KINDS, RANGES, Edit, apply_edits, layers_of
 from sgan.launch import resolve_device
-from sgan.panel_parts import LABEL, Message, OnMainThread, Panel, Shown, enlarge, smooth_enlarge, to_png
 from sgan.persona import Persona, load_persona, make_persona, read_persona, save_persona
 from sgan.sampling import draw_images, mixed_ws, seeds_to_ws
 from sgan.state import load_generator

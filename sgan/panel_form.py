@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
+from panels import LABEL, Message, Panel, Shown
 from sgan.config import (
     DEFAULT_LEARNING_RATE,
     PRESETS,
@@ -21,7 +22,6 @@ from sgan.config import (
     resolution_of,
 )
 from sgan.data import DataError, decode_image, list_images
-from sgan.panel_parts import LABEL, Message, Panel, Shown
 from sgan.viz import make_grid
 
 PRESET_NAMES = {"CPU, ten minutes": "cpu", "one GPU, an evening": "gpu", "CelebA, 1024": "celeba1024"}

@@ -13,11 +13,11 @@ import ipywidgets as widgets
 import numpy as np
 import torch
 
+from panels import Message, OnMainThread, Panel, Shown, enlarge, static_picture, to_png
 from sgan.config import ConfigError, HParams, TrainConfig
 from sgan.events import Changed, Control, Event, Finished, Grid, Saved, Stats, Step
 from sgan.launch import newest_state, read_rows, run_training
 from sgan.panel_form import LIVE, live_widget
-from sgan.panel_parts import Message, OnMainThread, Panel, Shown, enlarge, static_picture, to_png
 from sgan.state import CheckpointError
 from sgan.viz import plot_losses
 

@@ -1,4 +1,7 @@
-"""What all panels of this package share: pictures, messages, and work on the kernel's main thread."""
+"""What the notebook panels of both packages share: pictures, messages, and work on the kernel's main thread.
+
+A leaf: it knows nothing of faces or networks.
+"""
 
 import asyncio
 import html
