@@ -29,7 +29,7 @@ FLOORS = {
         {"main", "main_video", "panel"},
         {"video", "batch", "match", "align"},
         {"swap", "tracking"},
-        {"landmarks", "detection", "warp", "mask", "skin", "colour", "grain", "blending", "frame", "sheet"},
+        {"landmarks", "detection", "warp", "mask", "skin", "colour", "grain", "blending", "frame", "sheet", "preview"},
         {"regions", "geometry", "images"},
     ],
     "provenance": [{"__init__"}, {"files"}, {"xmp"}, {"mark"}],

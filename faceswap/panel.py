@@ -1,0 +1,307 @@
+"""The widgets of notebooks/Swap.ipynb: a face, a photo, options with a live preview, and the result as a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+
+from faceswap.blending import BLEND_KINDS
+from faceswap.images import PHOTO_SUFFIXES, Picture, check_output, file_sha256, read_picture, with_pixels, write_picture
+from faceswap.landmarks import Landmarker, make_landmarker, silent_libraries
+from faceswap.main import build_parser, options_from
+from faceswap.mask import MASK_KINDS
+from faceswap.preview import View, make_view, number_faces, wipe
+from faceswap.sheet import before_after, fit_within
+from faceswap.swap import MOUTH_KINDS, Options, Swapper
+from panels import LABEL, Message, OnMainThread, Panel, Shown, to_jpeg
+from provenance import GENERATED, Mark, read_mark, write_image
+
+THUMBNAIL = 220  # side, pixels
+CHOICES = {"mask": MASK_KINDS, "blend": BLEND_KINDS, "keep_mouth": MOUTH_KINDS}
+TOPS = {"feather": 0.5}  # the other numbers end at 1
+HELP = {
+    "correct_color": "give the face the photo's light and skin tone",
+    "warp_2d": "only turn, scale and shift the face, without bending it to the expression",
+    "mask": "auto: the whole oval, or cut at the brows where hair covers the new face's forehead",
+    "feather": "width of the soft edge, as a share of the face's width",
+    "blend": "feather: soft edge; poisson: carries the photo's gradients on",
+    "strength": "0 leaves the photo as it is, 1 shows the new face fully",
+    "keep_mouth": "keep the photo's teeth: auto, when only its mouth is open",
+    "match_grain": "how far sharpness and grain follow the photo",
+}
+
+
+def example_photo() -> str:
+    """Path of a portrait that comes with scikit-image (an astronaut; NASA, public domain)."""
+    import skimage
+
+    return str(Path(skimage.__file__).parent / "data" / "astronaut.png")
+
+
+def option_control(f: dataclasses.Field) -> widgets.Widget:
+    """The widget for one field of `Options`."""
+    common = dict(
+        description=f.name, style=LABEL, tooltip=HELP.get(f.name, f.name), layout=widgets.Layout(width="360px")
+    )
+    if f.name in CHOICES:
+        return widgets.Dropdown(options=CHOICES[f.name], value=f.default, **common)
+    if isinstance(f.default, bool):
+        return widgets.Checkbox(value=f.default, **common)
+    return widgets.FloatSlider(f.default, min=0, max=TOPS.get(f.name, 1.0), step=0.01, **common)
+
+
+def plain_command(src: str | Path, dst: str | Path, out: str | Path, options: Options) -> tuple[str, list[str]]:
+    """(the command that does the same, names of options that have no flag)."""
+    parser = build_parser()
+    base = ["--src", str(src), "--dst", str(dst), "--out", str(out)]
+    by_default, arguments, without = options_from(parser.parse_args(base)), list(base), []
+    flags = {action.dest: action for action in parser._actions}
+    for name, value in options.as_dict().items():
+        if value == getattr(by_default, name):
+            continue
+        if name not in flags:
+            without.append(name)
+        elif flags[name].nargs == 0:
+            arguments.append(flags[name].option_strings[0])
+        else:
+            arguments += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+    return shlex.join(["python", "faceswap/main.py", *arguments, "--no_debug_window"]), without
+
+
+class SwapPanel(Panel):
+    """Puts a face onto a photo, previewing it while options move.
+
+    body: path of the photo; out: the file to write. A face comes from `set_face` (such as `faces.on_face`), an upload
+    or a path. landmarker: finds faces; MediaPipe Face Mesh when not given.
+    """
+
+    def __init__(self, body: str = "", out: str = "results/output.jpg", landmarker: Landmarker | None = None):
+        self.landmarker = landmarker or make_landmarker()
+        self.face: np.ndarray | None = None
+        self.face_settings: Mapping[str, Any] | None = None
+        self.face_path: str | None = None
+        self.swapper: Swapper | None = None
+        self.target: Picture | None = None
+        self.taken = ""  # path of the photo in work
+        self.found: list[np.ndarray] = []
+        self.view: View | None = None
+        self.after: np.ndarray | None = None
+        self._build(str(body), str(out))
+        super().__init__(self._rows())
+        self.add_class("ruf-swap")
+        if body:
+            self.set_body(body)
+
+    def _build(self, body: str, out: str) -> None:
+        """Makes the widgets and says what each of them sets off."""
+        self.message, self.caption, self.command_text = Message(), widgets.HTML(), widgets.HTML()
+        picture = widgets.Layout(height=f"{THUMBNAIL}px", object_fit="contain", align_self="flex-start")
+        self.face_image, self.body_image = (widgets.Image(format="jpeg", layout=picture) for _ in range(2))
+        accept = ",".join(PHOTO_SUFFIXES)
+        self.face_upload = widgets.FileUpload(accept=accept, description="upload a face")
+        self.body_upload = widgets.FileUpload(accept=accept, description="upload a photo")
+        self.body_path = widgets.Text(body, description="photo", style=LABEL, continuous_update=False)
+        self.face_upload.observe(OnMainThread(lambda: self._uploaded(self.face_upload, self._take_face_file)), "value")
+        self.body_upload.observe(OnMainThread(lambda: self._uploaded(self.body_upload, self._take_body)), "value")
+        self.body_path.observe(OnMainThread(self._body_typed), "value")
+        self.numbers = widgets.HBox()
+        self.controls = {f.name: option_control(f) for f in dataclasses.fields(Options)}
+        redraw, recut = OnMainThread(lambda: self._try(self.draw)), OnMainThread(lambda: self._try(self._cut))
+        for control in self.controls.values():
+            control.observe(redraw, "value")
+        self.recut = recut
+        self.wipe = widgets.FloatSlider(0, min=0, max=1, step=0.01, description="before | after", style=LABEL)
+        self.wipe.readout, self.wipe.tooltip = False, "slide a line across: before on its left, after on its right"
+        self.wipe.observe(OnMainThread(self._show_preview), "value")
+        self.zoom = widgets.Checkbox(description="close-up of the face", indent=False)
+        self.zoom.observe(recut, "value")
+        self.preview = widgets.Image(format="jpeg", layout=widgets.Layout(max_width="720px", object_fit="contain"))
+        self.out = widgets.Text(out, description="save as", style=LABEL)
+        self.sheet = widgets.Checkbox(description="also before and after side by side", indent=False)
+        self.save_button = widgets.Button(description="Save", icon="download", button_style="success")
+        self.save_button.on_click(OnMainThread(lambda: self._try(self.save)))
+
+    def _rows(self) -> list[widgets.Widget]:
+        row = widgets.Layout(flex_flow="row wrap", grid_gap="16px")
+        title = "<b>{}</b>".format
+        face = widgets.VBox([widgets.HTML(title("Face")), self.face_image, self.face_upload])
+        choice = widgets.HBox([self.body_path, self.body_upload], layout=widgets.Layout(flex_flow="row wrap"))
+        body = widgets.VBox([widgets.HTML(title("Photo")), self.body_image, self.numbers, choice])
+        options = widgets.VBox([widgets.HTML(title("Options")), *self.controls.values()])
+        shown = widgets.VBox([widgets.HBox([self.wipe, self.zoom]), self.preview, self.caption])
+        save = widgets.HBox([self.out, self.sheet, self.save_button], layout=row)
+        return [
+            widgets.HBox([face, body], layout=row),
+            widgets.HBox([options, shown], layout=row),
+            save,
+            self.command_text,
+            self.message,
+        ]
+
+    def _try(self, work: Callable[[], Any]) -> None:
+        """Does something, telling in the panel what went wrong."""
+        try:
+            self.message.value = ""
+            with silent_libraries():
+                work()
+        except (OSError, ValueError, RuntimeError) as error:
+            self.message.fail(error)
+
+    def _uploaded(self, upload: widgets.FileUpload, use: Callable[[Path], None]) -> None:
+        """Keeps an uploaded file beside the results, so that the plain command finds it, and uses it."""
+
+        def work() -> None:
+            file = upload.value[0]
+            path = Path(self.out.value).parent / "uploads" / Path(file.name.replace("\\", "/")).name
+            if path.suffix.lower() not in PHOTO_SUFFIXES:
+                raise ValueError(f"{path.name}: not a picture in a known format")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(bytes(file.content))
+            use(path)
+
+        if upload.value:
+            self._try(work)
+
+    def set_face(self, picture: np.ndarray, settings: Mapping[str, Any] | None = None) -> None:
+        """Takes a generated face, uint8 [R, R, 3] RGB, and how it was made; problems are told in the panel."""
+        self._try(lambda: self._take_face(picture, settings, None))
+
+    def use_face(self, path: str | Path) -> None:
+        """Takes the face in a picture file; problems are told in the panel."""
+        self._try(lambda: self._take_face_file(path))
+
+    def _take_face_file(self, path: str | Path) -> None:
+        mark = read_mark(path)
+        self._take_face(read_picture(path).rgb, mark.settings if mark else None, str(path))
+
+    def _take_face(self, picture: np.ndarray, settings: Mapping[str, Any] | None, path: str | None) -> None:
+        self.face_image.value = to_jpeg(fit_within(picture, THUMBNAIL, THUMBNAIL))
+        self.face, self.face_settings, self.face_path, self.swapper = picture, settings, path, None
+        self.swapper = Swapper(picture, self.options(), self.landmarker)
+        self.draw()
+
+    def set_body(self, path: str | Path) -> None:
+        """Takes the photo in a file and finds its faces; problems are told in the panel."""
+        self._try(lambda: self._take_body(Path(path)))
+
+    def _body_typed(self) -> None:
+        if self.body_path.value != self.taken:
+            self.set_body(self.body_path.value)
+
+    def _take_body(self, path: Path) -> None:
+        self.target, self.taken = read_picture(path), str(path)
+        self.body_path.value = self.taken
+        self.found = self.landmarker.find(self.target.rgb)
+        toggles = [widgets.ToggleButton(True, description=str(i + 1)) for i in range(len(self.found))]
+        for toggle in toggles:
+            toggle.layout.width, toggle.tooltip = "48px", "swap this face"
+            toggle.observe(self.recut, "value")
+        self.numbers.children = toggles
+        self._cut()
+        if not self.found:
+            raise ValueError(f"{path}: no face found in the photo to put the face into")
+
+    def chosen(self) -> list[int]:
+        """Numbers, from 0, of the faces to swap."""
+        return [number for number, toggle in enumerate(self.numbers.children) if toggle.value]
+
+    def options(self) -> Options:
+        """What the controls say."""
+        return Options(**{name: control.value for name, control in self.controls.items()})
+
+    def _cut(self) -> None:
+        """Prepares the preview after another photo, choice of faces or zoom."""
+        if self.target is None:
+            return
+        self.body_image.value = to_jpeg(number_faces(self.target.rgb, self.found, self.chosen(), THUMBNAIL))
+        self.view = make_view(self.target.rgb, [self.found[i] for i in self.chosen()], self.zoom.value)
+        self.draw()
+
+    def draw(self) -> None:
+        """Draws the preview with the options of the moment."""
+        if self.view is None:
+            return
+        self.after = self.view.image
+        if self.swapper is not None:
+            self.swapper.options = self.options()
+            self.after = self.swapper.swap(self.view.image, self.view.faces)
+        self._show_preview()
+
+    def _show_preview(self) -> None:
+        if self.view is None or self.after is None:
+            return
+        self.preview.value = to_jpeg(wipe(self.view.image, self.after, self.wipe.value))
+        self.caption.value = html.escape(self.as_text())
+        self._show_command()
+
+    def _show_command(self) -> None:
+        if self.swapper is None:
+            return
+        command, without = plain_command(self._face_file(), self.body_path.value, self.out.value, self.options())
+        notes = [f"{name} has no flag" for name in without]
+        if len(self.chosen()) < len(self.found):
+            notes.append("it swaps all faces")
+        note = f" ({', '.join(notes)})" if notes else ""
+        self.command_text.value = f"The plain command{note}: <code>{html.escape(command)}</code>"
+
+    def _face_file(self) -> Path:
+        """Where the face is, or will be with the result."""
+        out = Path(self.out.value)
+        return Path(self.face_path) if self.face_path else out.with_name(f"{out.stem}-face.png")
+
+    def save(self) -> list[Path]:
+        """Writes the result at full size (and a generated face beside it); returns the paths."""
+        if self.swapper is None or self.target is None:
+            raise ValueError("choose a face and a photo first")
+        out = check_output(self.out.value, (self.body_path.value, self.face_path or ""))
+        face, paths = self._face_file(), [out]
+        if self.face_path is None:
+            write_image(face, self.face, Mark(GENERATED, dict(self.face_settings or {})))
+            paths.append(face)
+        faces = [self.found[i] for i in self.chosen()]
+        self.swapper.options = self.options()
+        result = self.swapper.swap(self.target.rgb, faces)
+        settings = self._describe(face, len(faces))
+        write_picture(out, with_pixels(self.target, result), settings)
+        if self.sheet.value:
+            paths.append(out.with_name(f"{out.stem}-before_after.jpg"))
+            write_picture(paths[-1], Picture(before_after(self.target.rgb, result, self.face)), settings)
+        self.message.say("written: " + ", ".join(map(str, paths)))
+        return paths
+
+    def _describe(self, face: Path, count: int) -> dict[str, Any]:
+        """What the result's metadata say."""
+        body = Path(self.body_path.value)
+        settings = {
+            "src": face.name,
+            "src_sha256": file_sha256(face),
+            "dst": body.name,
+            "dst_sha256": file_sha256(body),
+        }
+        settings |= {"faces": count, **self.options().as_dict()}
+        return {**settings, "source": dict(self.face_settings)} if self.face_settings else settings
+
+    def shown(self) -> Shown:
+        """Photo and preview side by side, as text and picture."""
+        if self.after is None:
+            return Shown(self.as_text())
+        return Shown(self.as_text(), before_after(self.view.image, self.after, self.face_or_white()))
+
+    def face_or_white(self) -> np.ndarray:
+        """The face, or a white picture where there is none."""
+        return np.full((8, 8, 3), 255, np.uint8) if self.face is None else self.face
+
+    def as_text(self) -> str:
+        """What is swapped."""
+        if self.target is None:
+            return "no photo yet"
+        height, width = self.target.rgb.shape[:2]
+        face = "with the face above" if self.swapper is not None else "no face to put in yet"
+        return f"{self.body_path.value}: {width} x {height}, {len(self.chosen())} of {len(self.found)} faces, {face}"
