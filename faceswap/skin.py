@@ -20,6 +20,8 @@ PATCHES = (
 )
 SMOOTH = 0.025  # sigma that calms skin likeness / face width
 CENTRE = (129, 358, 205, 425, 214, 434, 135, 364, 149, 378)  # around the mouth and the front of the chin
+SIDEBURN = 0.05  # hair reaching less far onto the cheeks is a beard's / face width
+ONE_SIDED = 0.6  # share of a part that must have bare skin opposite
 LIGHT_FLOOR, COLOUR_FLOOR = 6.0, 3.0  # least deviation that counts as one sigma, CIE units
 KEEP, DROP = 2.0, 4.5  # sigmas up to which a pixel is skin for certain, and from which it is not
 
@@ -115,13 +117,11 @@ def grow_mask(mask: np.ndarray, radius: float) -> np.ndarray:
     return cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * r + 1, 2 * r + 1)))
 
 
-def lower_face(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns uint8 [h, w]: everything below a line across the face under the nose, where a beard may grow."""
+def below_line(points: np.ndarray, base: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns uint8 [h, w]: everything on the chin's side of a line across the face through `base` (x, y)."""
     across = (points[454, :2] - points[234, :2]).astype(np.float64)
-    down = points[152, :2] - points[10, :2]
     normal = np.array([-across[1], across[0]])
-    normal *= np.sign(normal @ down) or 1.0
-    base = points[2, :2] - 0.25 * (points[2, :2] - points[6, :2])
+    normal *= np.sign(normal @ (points[152, :2] - points[10, :2])) or 1.0
     y, x = np.mgrid[: size[0], : size[1]]
     return ((x - base[0]) * normal[0] + (y - base[1]) * normal[1] > 0).astype(np.uint8)
 
@@ -142,6 +142,24 @@ def touching(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     return wanted[labels]
 
 
+def one_sided_parts(foreign: np.ndarray, bare_there: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Returns uint8 [h, w]: those connected parts that reach in from outside and have mostly bare skin opposite.
+
+    Args:
+        foreign: uint8 [h, w], what is not skin.
+        bare_there: bool [h, w], where the other half of the face is skin.
+        inside: uint8 [h, w], the oval.
+    """
+    count, labels = cv2.connectedComponents(foreign, connectivity=4)
+    area = np.bincount(labels.ravel(), minlength=count)
+    bare = np.bincount(labels[bare_there], minlength=count)
+    rim = inside & (1 - cv2.erode(inside, np.ones((3, 3), np.uint8), borderValue=1))
+    reaches = np.bincount(labels[rim > 0], minlength=count) > 0
+    wanted = (bare > ONE_SIDED * area) & reaches
+    wanted[0] = False
+    return wanted[labels].astype(np.uint8)
+
+
 def uncovered(skin: np.ndarray, mirror: np.ndarray, points: np.ndarray, grow: float) -> np.ndarray:
     """Returns uint8 [h, w]: 1 where nothing covers the face and it hangs together with its middle.
 
@@ -156,9 +174,11 @@ def uncovered(skin: np.ndarray, mirror: np.ndarray, points: np.ndarray, grow: fl
     other = cv2.remap(calm, mirror, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     inside = hull(points, OVAL, size)
     foreign = (calm < 0.5).astype(np.uint8)
-    below = lower_face(points, size)
-    hanging = touching(foreign & inside, foreign & inside & (1 - below)) & (1 - hull(points, CENTRE, size))
-    one_sided = foreign & (other > 0.6)
+    below = below_line(points, 0.75 * points[2, :2] + 0.25 * points[6, :2], size)  # where a beard may grow
+    cheeks = below_line(points, points[168, :2], size) & (1 - below)
+    cheeks &= 1 - grow_mask(1 - inside, SIDEBURN * face_width(points))
+    hanging = touching(foreign & inside, foreign & cheeks) & (1 - hull(points, CENTRE, size))
+    one_sided = one_sided_parts(foreign & below & inside, other > 0.6, inside)
     beard = below & (1 - (hanging | one_sided))
     shown = ((1 - foreign) | features(points, size, grow) | beard).astype(np.uint8)
     middle = np.zeros(size, np.uint8)
