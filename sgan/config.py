@@ -10,6 +10,7 @@ from typing import Any
 MAX_STEP = 8  # 1024 x 1024
 RESOLUTIONS = tuple(2 ** (step + 2) for step in range(MAX_STEP + 1))
 R1_GAMMA_PER_PIXEL = 0.0002  # r1_gamma = 0.0002 * resolution^2 / batch_size, arXiv 2006.06676, appendix C
+STATE_PATTERN = "state-*.safetensors"  # training states in a run folder
 DEFAULT_LEARNING_RATE = 0.002  # for resolutions that the dict leaves out (arXiv 1912.04958, appendix B)
 
 
@@ -89,7 +90,7 @@ def _check_number(name: str, number: float, meta: Mapping) -> None:
 class ModelConfig:
     """What the networks are built from; fixed for the life of a checkpoint."""
 
-    arch: str = setting("stylegan2", "generation of the networks", choices=("stylegan2",))
+    arch: str = setting("stylegan2", "generation of the networks", choices=("stylegan2", "stylegan"))
     max_step: int = setting(4, "last layer: the highest resolution is 2^(max_step+2)", min=0, max=MAX_STEP)
     n_fc: int = setting(8, "fully connected layers of the mapping network", min=1, max=16)
     dim_latent: int = setting(512, "dimension of the latent space (z and w)", min=2, max=4096)
@@ -98,6 +99,14 @@ class ModelConfig:
     channel_max: int = setting(512, "most feature maps of any layer", min=1, max=2048)
     resample: str = setting("fast", "up- and down-sampling: fast, or fir (StyleGAN2's filter)", choices=("fast", "fir"))
     mbstd_group_size: int = setting(4, "samples over which the discriminator measures variation", min=1, max=64)
+    channels_at: dict[int, int] = setting(
+        {}, "feature maps by resolution, where they do not follow channel_base and channel_max",
+        min=1, max=4096, by_resolution=True,
+    )  # fmt: skip
+    g_architecture: str = setting("skip", "stylegan2: how the generator adds up", choices=("skip", "resnet"))
+    d_architecture: str = setting("resnet", "stylegan2: residual or plain discriminator", choices=("resnet", "orig"))
+    conv_clamp: float = setting(0.0, "stylegan2: bound of the feature maps' values; 0: none", min=0, max=1e6)
+    c_dim: int = setting(0, "classes that the generator tells apart (networks made elsewhere)", min=0, max=100_000)
 
     def __post_init__(self):
         check_ranges(self)
@@ -124,18 +133,21 @@ class ModelConfig:
 
     @property
     def num_ws(self) -> int:
-        """Number of styles: one per convolution, one for the last colour output."""
+        """Number of styles: one per convolution and one for the last colour output; in stylegan two per block."""
         return 2 * len(self.block_resolutions)
 
     def ws_of_layer(self, layer: int) -> range:
         """Indices of the styles that layer `layer` (resolution 2^(layer+2)) consumes; the last also colours."""
         first = 2 * (layer - self.min_step)
+        if self.arch == "stylegan":
+            return range(first, first + 2)
         last = first + (2 if layer == self.max_step else 1)
         return range(max(first - 1, 0), last)
 
     def channels(self, resolution: int) -> int:
         """Feature maps at a resolution."""
-        return max(1, min(self.channel_base // resolution, self.channel_max))
+        formula = max(1, min(self.channel_base // resolution, self.channel_max))
+        return self.channels_at.get(resolution, formula)
 
 
 @dataclass(frozen=True)
@@ -209,6 +221,12 @@ class TrainConfig(ModelConfig, HParams):
             raise ConfigError(f"max_step is {self.max_step}, below step {self.step}; max_step must be at least step")
         if self.step < self.min_step:
             raise ConfigError(f"step is {self.step}, below the layer of dim_input {self.dim_input} ({self.min_step})")
+        if self.g_architecture == "resnet" and self.step < self.max_step:
+            raise ConfigError(
+                "g_architecture is resnet, which has colours at the last layer only; set step to max_step"
+            )
+        if self.c_dim:
+            raise ConfigError(f"c_dim is {self.c_dim}, but training knows no classes; set it to 0")
         wrong = [layer for layer in self.style_mixing if not self.min_step <= layer <= self.max_step]
         if wrong:
             raise ConfigError(f"style_mixing names layer {wrong[0]}; layers go from {self.min_step} to {self.max_step}")

@@ -1,7 +1,8 @@
-"""Generator (mapping + synthesis) and discriminator of StyleGAN2, able to grow one resolution at a time.
+"""Generator of StyleGAN2 (mapping + synthesis), able to grow one resolution at a time.
 
 arXiv 1912.04958. Names and shapes of the tensors follow the public StyleGAN2 checkpoints: one `bN` block per
-resolution N. `step` selects the resolution 2^(step+2); `alpha` in [0, 1] fades in its newest block.
+resolution N. `step` selects the resolution 2^(step+2); `alpha` in [0, 1] fades in its newest block. The mapping serves
+both generations; `stylegan.py` has the synthesis of the first and `discriminator.py` the discriminators.
 """
 
 import math
@@ -12,34 +13,40 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sgan.config import ModelConfig
+from sgan.discriminator import SKIP_GAIN, Discriminator
 from sgan.ops import (
     LRELU_GAIN,
     LRELU_SLOPE,
     EqualizedConv2d,
     EqualizedLinear,
+    clamp,
     demodulation,
-    downsample_2d,
-    fir_filter,
-    minibatch_stddev,
     modulated_conv2d,
+    modulated_conv2d_up,
     normalize_2nd_moment,
     upsample_2d,
 )
+from sgan.stylegan import AdainSynthesis
+
+__all__ = ["Discriminator", "Generator", "swap_layers"]
 
 MAPPING_LR_MULT = 0.01  # arXiv 1812.04948, appendix C
 W_AVG_BETA = 0.998  # decay of the running mean of w, arXiv 1912.04958 configuration
-SKIP_GAIN = math.sqrt(0.5)  # keeps the variance of a residual sum
 
 
 class MappingNetwork(nn.Module):
-    """z [N, z_dim] -> ws [N, num_ws, w_dim]; keeps `w_avg`, the running mean of w."""
+    """z [N, z_dim] -> ws [N, num_ws, w_dim]; keeps `w_avg`, the running mean of w. c_dim classes embed into w_dim."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.num_layers, self.num_ws = config.n_fc, config.num_ws
+        self.num_layers, self.num_ws, self.c_dim = config.n_fc, config.num_ws, config.c_dim
+        features = config.dim_latent
+        if config.c_dim:
+            self.embed = EqualizedLinear(config.c_dim, config.dim_latent)
+            features += config.dim_latent
         for i in range(config.n_fc):
-            layer = EqualizedLinear(config.dim_latent, config.dim_latent, lr_mult=MAPPING_LR_MULT)
-            self.add_module(f"fc{i}", layer)
+            self.add_module(f"fc{i}", EqualizedLinear(features, config.dim_latent, lr_mult=MAPPING_LR_MULT))
+            features = config.dim_latent
         self.register_buffer("w_avg", torch.zeros(config.dim_latent))
 
     def forward(
@@ -48,13 +55,18 @@ class MappingNetwork(nn.Module):
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
         update_w_avg: bool = False,
+        c: Tensor | None = None,
     ) -> Tensor:
-        """ws [N, num_ws, w_dim] of z [N, z_dim].
+        """ws [N, num_ws, w_dim] of z [N, z_dim] and, where the network tells classes apart, c [N, c_dim] (one-hot).
 
         truncation_psi moves the first truncation_cutoff of them (None: all) towards w_avg: 0 gives w_avg, 1 changes
         nothing (arXiv 1812.04948, appendix B). update_w_avg also advances w_avg by this batch.
         """
         x = normalize_2nd_moment(z.float())
+        if self.c_dim:
+            if c is None:
+                raise ValueError(f"this network makes {self.c_dim} classes: it needs c [N, {self.c_dim}]")
+            x = torch.cat([x, normalize_2nd_moment(self.embed(c.float()))], dim=1)
         for i in range(self.num_layers):
             layer = getattr(self, f"fc{i}")
             x = F.leaky_relu(layer(x, act_gain=LRELU_GAIN), LRELU_SLOPE)
@@ -68,12 +80,21 @@ class MappingNetwork(nn.Module):
 
 
 class SynthesisLayer(nn.Module):
-    """Modulated 3x3 convolution, noise, bias, leaky ReLU; doubles the size first when `up`."""
+    """Modulated 3x3 convolution, noise, bias, leaky ReLU with act_gain; doubles the size first when `up`."""
 
-    def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, up: bool, resample: str):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        resolution: int,
+        config: ModelConfig,
+        up: bool = False,
+        act_gain: float = LRELU_GAIN,
+    ):
         super().__init__()
-        self.up, self.resample = up, resample
-        self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1.0)
+        self.up, self.resample, self.act_gain = up, config.resample, act_gain
+        self.bound = config.conv_clamp * act_gain / LRELU_GAIN
+        self.affine = EqualizedLinear(config.dim_latent, in_channels, bias_init=1.0)
         weight = torch.randn(out_channels, in_channels, 3, 3)
         self.weight = nn.Parameter(weight.to(memory_format=torch.channels_last))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
@@ -89,14 +110,14 @@ class SynthesisLayer(nn.Module):
         styles = self.affine(w)
         # Any constant factor of the weight cancels in the demodulation; this one keeps half precision in range.
         weight = self.weight * (1.0 / math.sqrt(self.weight[0].numel()))
-        scale = demodulation(weight, styles) * LRELU_GAIN  # [NO]
+        scale = demodulation(weight, styles) * self.act_gain  # [NO]
         x = self._convolve(x, weight, styles)
-        bias = (self.bias * LRELU_GAIN).to(x.dtype)
+        bias = (self.bias * self.act_gain).to(x.dtype)
         x = torch.addcmul(bias[:, None, None], x, scale.to(x.dtype)[:, :, None, None])
         noise = self._noise(x, noise_mode)
         if noise is not None:
             x = x.add_(noise)
-        return F.leaky_relu_(x, LRELU_SLOPE)
+        return clamp(F.leaky_relu_(x, LRELU_SLOPE), self.bound)
 
     def _convolve(self, x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
         """The modulated convolution, with the up-sampling where this layer has one."""
@@ -104,7 +125,7 @@ class SynthesisLayer(nn.Module):
             return modulated_conv2d(x, weight, styles)
         if self.resample == "fast":  # convolving first costs a quarter
             return upsample_2d(modulated_conv2d(x, weight, styles), self.resample)
-        return modulated_conv2d(upsample_2d(x, self.resample), weight, styles)
+        return modulated_conv2d_up(x, weight, styles)
 
     def _noise(self, x: Tensor, noise_mode: str) -> Tensor | None:
         """Noise [N or 1, 1, H, W] times strength and gain in x's dtype, or None for none."""
@@ -114,17 +135,18 @@ class SynthesisLayer(nn.Module):
             noise = self.noise_const[None, None]
         else:
             noise = torch.randn(x.shape[0], 1, *x.shape[2:], device=x.device)
-        return (noise * (self.noise_strength * LRELU_GAIN)).to(x.dtype)
+        return (noise * (self.noise_strength * self.act_gain)).to(x.dtype)
 
 
 class ToRGBLayer(nn.Module):
     """Modulated 1x1 convolution to colour, without demodulation; computed in float32."""
 
-    def __init__(self, in_channels: int, w_dim: int, img_channels: int = 3):
+    def __init__(self, in_channels: int, config: ModelConfig):
         super().__init__()
-        self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1.0)
-        self.weight = nn.Parameter(torch.randn(img_channels, in_channels, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(img_channels))
+        self.bound = config.conv_clamp
+        self.affine = EqualizedLinear(config.dim_latent, in_channels, bias_init=1.0)
+        self.weight = nn.Parameter(torch.randn(3, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
         self.weight_gain = 1.0 / math.sqrt(in_channels)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
@@ -133,21 +155,29 @@ class ToRGBLayer(nn.Module):
         weight = self.weight[:, :, 0, 0] * styles[:, None, :]  # [N3C]
         pixels = x.float().permute(0, 2, 3, 1).flatten(1, 2)  # [N, HW, C], a view in channels_last
         rgb = torch.baddbmm(self.bias, pixels, weight.transpose(1, 2))  # [N, HW, 3]
-        return rgb.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+        return clamp(rgb.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2), self.bound)
 
 
 class SynthesisBlock(nn.Module):
-    """One resolution of the generator: constant or up-sampling layer, a second layer, and a colour output."""
+    """One resolution of the generator: constant or up-sampling layer, a second layer, and a colour output.
 
-    def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, resample: str):
+    A residual generator (g_architecture "resnet") also has a 1x1 skip, and colours in its last block alone.
+    """
+
+    def __init__(self, in_channels: int, resolution: int, config: ModelConfig):
         super().__init__()
-        self.resample = resample
+        self.resample = config.resample
+        channels = config.channels(resolution)
+        residual = config.g_architecture == "resnet"
         if in_channels == 0:
-            self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
+            self.const = nn.Parameter(torch.randn(channels, resolution, resolution))
+            act_gain = LRELU_GAIN
         else:
-            self.conv0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, True, resample)
-        self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution, False, resample)
-        self.torgb = ToRGBLayer(out_channels, w_dim)
+            self.conv0 = SynthesisLayer(in_channels, channels, resolution, config, up=True)
+            act_gain = LRELU_GAIN * SKIP_GAIN if residual else LRELU_GAIN
+        self.conv1 = SynthesisLayer(channels, channels, resolution, config, act_gain=act_gain)
+        self.torgb = ToRGBLayer(channels, config) if not residual or resolution == config.resolution else None
+        self.skip = EqualizedConv2d(in_channels, channels, 1, bias=False) if residual and in_channels else None
 
     @property
     def num_conv(self) -> int:
@@ -156,17 +186,24 @@ class SynthesisBlock(nn.Module):
 
     def forward(
         self, x: Tensor | None, img: Tensor | None, ws: Tensor, noise_mode: str, alpha: float, dtype: torch.dtype
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor | None]:
         """x [N, C, H/2, W/2] and img [N, 3, H/2, W/2] (None in the first block) -> the same at H x W.
 
         ws [N, num_conv + 1, w_dim]. alpha scales what this block adds to the colour sum.
         """
+        skipped = None
         if x is None:
             x = self.const.to(dtype)[None].expand(ws.shape[0], -1, -1, -1)
             x = x.contiguous(memory_format=torch.channels_last)
         else:
+            if self.skip is not None:
+                skipped = upsample_2d(self.skip(x, SKIP_GAIN), self.resample)
             x = self.conv0(x, ws[:, 0], noise_mode)
         x = self.conv1(x, ws[:, -2], noise_mode)
+        if skipped is not None:
+            x = skipped + x
+        if self.torgb is None:
+            return x, None
         rgb = self.torgb(x, ws[:, -1])
         if img is not None:
             rgb = torch.add(upsample_2d(img, self.resample), rgb, alpha=alpha)
@@ -182,10 +219,8 @@ class SynthesisNetwork(nn.Module):
         self.min_step, self.max_step = config.min_step, config.max_step
         in_channels = 0
         for resolution in config.block_resolutions:
-            out_channels = config.channels(resolution)
-            block = SynthesisBlock(in_channels, out_channels, config.dim_latent, resolution, config.resample)
-            self.add_module(f"b{resolution}", block)
-            in_channels = out_channels
+            self.add_module(f"b{resolution}", SynthesisBlock(in_channels, resolution, config))
+            in_channels = config.channels(resolution)
 
     def forward(
         self,
@@ -197,9 +232,12 @@ class SynthesisNetwork(nn.Module):
     ) -> Tensor:
         """ws [N, num_ws, w_dim] -> images [N, 3, R, R] float32, about [-1, 1], R = 2^(step+2) (None: max_step).
 
-        noise_mode is "random", "const" or "none". dtype is that of the feature maps; colour stays float32.
+        noise_mode is "random", "const" or "none". dtype is that of the feature maps; colour stays float32. ValueError
+        for a residual generator below max_step, where it has no colours.
         """
         step = self.max_step if step is None else step
+        if step != self.max_step and self.config.g_architecture == "resnet":
+            raise ValueError(f"a residual generator draws its full resolution alone: step {self.max_step}, not {step}")
         x = img = None
         first = 0
         for level in range(self.min_step, step + 1):
@@ -217,11 +255,11 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         self.mapping = MappingNetwork(config)
-        self.synthesis = SynthesisNetwork(config)
+        self.synthesis = AdainSynthesis(config) if config.arch == "stylegan" else SynthesisNetwork(config)
 
-    def forward(self, z: Tensor, truncation_psi: float = 1.0, **synthesis_kwargs) -> Tensor:
-        """z [N, z_dim] -> images [N, 3, R, R] float32, about [-1, 1]."""
-        return self.synthesis(self.mapping(z, truncation_psi), **synthesis_kwargs)
+    def forward(self, z: Tensor, truncation_psi: float = 1.0, c: Tensor | None = None, **synthesis_kwargs) -> Tensor:
+        """z [N, z_dim] (and c [N, c_dim]) -> images [N, 3, R, R] float32, about [-1, 1]."""
+        return self.synthesis(self.mapping(z, truncation_psi, c=c), **synthesis_kwargs)
 
 
 def swap_layers(ws: Tensor, other: Tensor, config: ModelConfig, layers: Iterable[int]) -> Tensor:
@@ -235,89 +273,3 @@ def swap_layers(ws: Tensor, other: Tensor, config: ModelConfig, layers: Iterable
         indices = list(config.ws_of_layer(layer))
         mixed[:, indices] = other[:, indices]
     return mixed
-
-
-class DiscriminatorBlock(nn.Module):
-    """One resolution of the residual discriminator: two convolutions beside a 1x1 skip, halving the size."""
-
-    def __init__(self, channels: int, out_channels: int, resample: str):
-        super().__init__()
-        self.resample = resample
-        self.fromrgb = EqualizedConv2d(3, channels, 1)
-        self.conv0 = EqualizedConv2d(channels, channels, 3)
-        self.conv1 = EqualizedConv2d(channels, out_channels, 3)
-        self.skip = EqualizedConv2d(channels, out_channels, 1, bias=False)
-
-    def from_rgb(self, img: Tensor) -> Tensor:
-        """img [N, 3, R, R] -> feature maps [N, channels, R, R]."""
-        return F.leaky_relu_(self.fromrgb(img, LRELU_GAIN), LRELU_SLOPE)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x [N, channels, R, R] -> [N, out_channels, R/2, R/2]."""
-        y = F.leaky_relu_(self.conv0(x, LRELU_GAIN), LRELU_SLOPE)
-        # LRELU_GAIN * SKIP_GAIN = 1: the gains of the activation and of the residual sum cancel in conv1.
-        y = F.leaky_relu_(self._halve(y), LRELU_SLOPE)
-        return self.skip(downsample_2d(x, self.resample), SKIP_GAIN).add_(y)
-
-    def _halve(self, y: Tensor) -> Tensor:
-        """conv1 with down-sampling; "fast" averages first, so that the convolution costs a quarter."""
-        if self.resample == "fast":
-            return self.conv1(F.avg_pool2d(y, 2))
-        # Filter with one pixel more on each side, then a stride-2 convolution without padding: StyleGAN2's order.
-        y = fir_filter(y, padding=(2, 2))
-        weight = (self.conv1.weight * self.conv1.weight_gain).to(y.dtype)
-        return F.conv2d(y, weight, self.conv1.bias.to(y.dtype), stride=2)
-
-
-class DiscriminatorEpilogue(nn.Module):
-    """The last block: minibatch standard deviation, convolution, two fully connected layers."""
-
-    def __init__(self, channels: int, resolution: int, mbstd_group_size: int):
-        super().__init__()
-        self.mbstd_group_size = mbstd_group_size
-        self.fromrgb = EqualizedConv2d(3, channels, 1)
-        self.conv = EqualizedConv2d(channels + 1, channels, 3)
-        self.fc = EqualizedLinear(channels * resolution**2, channels)
-        self.out = EqualizedLinear(channels, 1)
-
-    def from_rgb(self, img: Tensor) -> Tensor:
-        """img [N, 3, R, R] -> feature maps [N, channels, R, R]."""
-        return F.leaky_relu_(self.fromrgb(img, LRELU_GAIN), LRELU_SLOPE)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x [N, channels, R, R] -> logits [N], float32."""
-        x = minibatch_stddev(x.float(), self.mbstd_group_size)
-        x = F.leaky_relu_(self.conv(x, LRELU_GAIN), LRELU_SLOPE)
-        x = F.leaky_relu_(self.fc(x.contiguous().flatten(1), act_gain=LRELU_GAIN), LRELU_SLOPE)
-        return self.out(x).squeeze(1)
-
-
-class Discriminator(nn.Module):
-    """Images -> logits; residual blocks (arXiv 1912.04958, figure 7c), entered at the current resolution."""
-
-    def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.config = config
-        self.resample, self.min_step, self.max_step = config.resample, config.min_step, config.max_step
-        *upper, lowest = reversed(config.block_resolutions)
-        for resolution in upper:
-            block = DiscriminatorBlock(config.channels(resolution), config.channels(resolution // 2), config.resample)
-            self.add_module(f"b{resolution}", block)
-        self.add_module(f"b{lowest}", DiscriminatorEpilogue(config.channels(lowest), lowest, config.mbstd_group_size))
-
-    def forward(
-        self, img: Tensor, step: int | None = None, alpha: float = 1.0, dtype: torch.dtype = torch.float32
-    ) -> Tensor:
-        """img [N, 3, R, R] in [-1, 1], R = 2^(step+2) -> logits [N], float32.
-
-        alpha < 1 blends the newest block with the colours of the halved picture (arXiv 1710.10196, figure 2).
-        """
-        step = self.max_step if step is None else step
-        img = img.to(dtype=dtype, memory_format=torch.channels_last)
-        x = getattr(self, f"b{2 ** (step + 2)}").from_rgb(img)
-        for level in range(step, self.min_step, -1):
-            x = getattr(self, f"b{2 ** (level + 2)}")(x)
-            if level == step and alpha < 1.0:
-                below = getattr(self, f"b{2 ** (level + 1)}")
-                x = below.from_rgb(downsample_2d(img, self.resample)).lerp(x, alpha)
-        return getattr(self, f"b{2 ** (self.min_step + 2)}")(x)

@@ -20,14 +20,16 @@ class EqualizedLinear(nn.Module):
 
     weight [out, in] starts as N(0, 1) / lr_mult; the effective weight is weight * lr_mult / sqrt(in), so that the
     optimiser's step size is the same relative to every layer's scale. `lr_mult` slows a layer down (the mapping
-    network uses 0.01).
+    network uses 0.01). `gain` multiplies the weight alone.
     """
 
-    def __init__(self, in_features: int, out_features: int, bias_init: float = 0.0, lr_mult: float = 1.0):
+    def __init__(
+        self, in_features: int, out_features: int, bias_init: float = 0.0, lr_mult: float = 1.0, gain: float = 1.0
+    ):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_mult)
         self.bias = nn.Parameter(torch.full((out_features,), float(bias_init) / lr_mult))
-        self.weight_gain = lr_mult / math.sqrt(in_features)
+        self.weight_gain = gain * lr_mult / math.sqrt(in_features)
         self.bias_gain = lr_mult
 
     def forward(self, x: Tensor, act_gain: float = 1.0) -> Tensor:
@@ -36,14 +38,14 @@ class EqualizedLinear(nn.Module):
 
 
 class EqualizedConv2d(nn.Module):
-    """Convolution with run-time weight scaling; keeps the size (padding k // 2)."""
+    """Convolution with run-time weight scaling; keeps the size (padding k // 2). `gain` multiplies the weight alone."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, bias: bool = True):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, bias: bool = True, gain: float = 1.0):
         super().__init__()
         weight = torch.randn(out_channels, in_channels, kernel_size, kernel_size)
         self.weight = nn.Parameter(weight.to(memory_format=torch.channels_last))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
-        self.weight_gain = 1.0 / math.sqrt(in_channels * kernel_size**2)
+        self.weight_gain = gain / math.sqrt(in_channels * kernel_size**2)
         self.padding = kernel_size // 2
 
     def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
@@ -72,6 +74,17 @@ def modulated_conv2d(x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
     """
     x = x * styles.to(x.dtype)[:, :, None, None]
     return F.conv2d(x, weight.to(x.dtype), padding=weight.shape[-1] // 2)
+
+
+def modulated_conv2d_up(x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
+    """modulated_conv2d at twice the size: x [N, I, H, W] -> [N, O, 2H, 2W], in StyleGAN2's order.
+
+    A transposed convolution with stride 2, then the filter with one pixel more on each side: at the borders this is
+    not the same as up-sampling first, and public StyleGAN2 weights were trained with it.
+    """
+    x = x * styles.to(x.dtype)[:, :, None, None]
+    x = F.conv_transpose2d(x, weight.to(x.dtype).transpose(0, 1), stride=2)  # [N, O, 2H + 1, 2W + 1]
+    return fir_filter(x, padding=(1, 1), gain=4.0)
 
 
 def fir_kernel(device: torch.device | None = None) -> Tensor:
@@ -108,6 +121,11 @@ def downsample_2d(x: Tensor, resample: str) -> Tensor:
     if resample == "fast":
         return F.avg_pool2d(x, 2)
     return fir_filter(x, padding=(1, 1))[:, :, ::2, ::2]
+
+
+def clamp(x: Tensor, bound: float) -> Tensor:
+    """x cut to [-bound, bound]; x itself when bound is 0, which stands for none."""
+    return x.clamp(-bound, bound) if bound else x
 
 
 def normalize_2nd_moment(x: Tensor, eps: float = 1e-8) -> Tensor:

@@ -1,0 +1,117 @@
+"""Synthesis network of the first StyleGAN (arXiv 1812.04948), growing one resolution at a time.
+
+Noise, adaptive instance normalisation, activation: the order in which SiskonEmilia/StyleGAN-PyTorch trained its
+networks. Weights carry He's gain sqrt(2) at run time, biases none.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sgan.config import ModelConfig
+from sgan.ops import LRELU_GAIN, LRELU_SLOPE, EqualizedConv2d, EqualizedLinear, upsample_2d
+
+INSTANCE_EPS = 1e-5
+
+
+def adain(x: Tensor, style: Tensor) -> Tensor:
+    """Adaptive instance normalisation (arXiv 1812.04948, equation 1).
+
+    x [N, C, H, W], style [N, 2C]: each map is brought to mean 0 and variance 1, then scaled by the first half of the
+    style and shifted by the second. Statistics are float32, the result has x's dtype.
+    """
+    variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0)  # [NC]
+    factor, shift = style.chunk(2, dim=1)
+    scale = factor * (variance + INSTANCE_EPS).rsqrt()
+    shift = shift - mean * scale
+    return torch.addcmul(shift.to(x.dtype)[:, :, None, None], x, scale.to(x.dtype)[:, :, None, None])
+
+
+class AdainBlock(nn.Module):
+    """One resolution: constant or convolution, noise, AdaIN, leaky ReLU, and once more after a second convolution."""
+
+    def __init__(self, in_channels: int, resolution: int, config: ModelConfig):
+        super().__init__()
+        channels = config.channels(resolution)
+        if in_channels == 0:
+            self.const = nn.Parameter(torch.randn(channels, resolution, resolution))
+        else:
+            self.conv0 = EqualizedConv2d(in_channels, channels, 3, gain=LRELU_GAIN)
+        self.conv1 = EqualizedConv2d(channels, channels, 3, gain=LRELU_GAIN)
+        for i in range(2):
+            self.register_parameter(f"noise_strength{i}", nn.Parameter(torch.zeros(channels)))
+            self.add_module(f"affine{i}", EqualizedLinear(config.dim_latent, 2 * channels, gain=LRELU_GAIN))
+            getattr(self, f"affine{i}").bias.data[:channels] = 1.0
+        self.noise_gain = math.sqrt(2.0 / channels)
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.torgb = EqualizedConv2d(channels, 3, 1, gain=LRELU_GAIN)
+
+    def forward(self, x: Tensor | None, ws: Tensor, noise_mode: str, dtype: torch.dtype) -> Tensor:
+        """x [N, I, H, W], already of this size (None in the first block), ws [N, 2, w_dim] -> [N, C, H, W].
+
+        Both layers of a block get the same noise, each with strengths of its own by channel.
+        """
+        if x is None:
+            x = self.const.to(dtype)[None].repeat(len(ws), 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        else:
+            x = self.conv0(x)
+        noise = self._noise(x, noise_mode)
+        for i in range(2):
+            if i == 1:
+                x = self.conv1(x)
+            if noise is not None:
+                strength = getattr(self, f"noise_strength{i}") * self.noise_gain
+                x = x + noise * strength.to(x.dtype)[:, None, None]
+            x = F.leaky_relu_(adain(x, getattr(self, f"affine{i}")(ws[:, i])), LRELU_SLOPE)
+        return x
+
+    def _noise(self, x: Tensor, noise_mode: str) -> Tensor | None:
+        """Noise [N or 1, 1, H, W] in x's dtype, or None for none."""
+        if noise_mode == "none":
+            return None
+        if noise_mode == "const":
+            return self.noise_const[None, None].to(x.dtype)
+        return torch.randn(x.shape[0], 1, *x.shape[2:], device=x.device).to(x.dtype)
+
+    def to_rgb(self, x: Tensor) -> Tensor:
+        """Feature maps [N, C, H, W] -> colours [N, 3, H, W] float32."""
+        return self.torgb(x.float())
+
+
+class AdainSynthesis(nn.Module):
+    """ws -> image; only the newest resolution colours, blended with the one below while it fades in."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.min_step, self.max_step = config.min_step, config.max_step
+        in_channels = 0
+        for resolution in config.block_resolutions:
+            self.add_module(f"b{resolution}", AdainBlock(in_channels, resolution, config))
+            in_channels = config.channels(resolution)
+
+    def forward(
+        self,
+        ws: Tensor,
+        step: int | None = None,
+        alpha: float = 1.0,
+        noise_mode: str = "const",
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """ws [N, num_ws, w_dim] -> images [N, 3, R, R] float32, about [-1, 1], R = 2^(step+2) (None: max_step).
+
+        noise_mode is "random", "const" or "none". dtype is that of the feature maps; colour stays float32.
+        """
+        step = self.max_step if step is None else step
+        x = before = None
+        for level in range(self.min_step, step + 1):
+            block = getattr(self, f"b{2 ** (level + 2)}")
+            first = 2 * (level - self.min_step)
+            before, below = x, getattr(self, f"b{2 ** (level + 1)}", None)
+            x = block(None if x is None else upsample_2d(x, "fast"), ws[:, first : first + 2], noise_mode, dtype)
+        img = block.to_rgb(x)
+        if alpha < 1.0 and before is not None:  # a 1x1 convolution may as well come before the up-sampling
+            img = upsample_2d(below.to_rgb(before), "fast").lerp(img, alpha)
+        return img
