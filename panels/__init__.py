@@ -14,7 +14,7 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
-LABEL = {"description_width": "130px"}
+LABEL = {"description_width": "170px"}
 SMALLEST_SHOWN = 320  # a picture is enlarged by a whole factor to at least about this side, pixels
 
 

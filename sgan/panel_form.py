@@ -25,7 +25,7 @@ from sgan.data import DataError, decode_image, list_images
 from sgan.viz import make_grid
 
 PRESET_NAMES = {"CPU, ten minutes": "cpu", "one GPU, an evening": "gpu", "CelebA, 1024": "celeba1024"}
-GROUPS = (("Data, folders and schedule", TrainConfig), ("Changeable while it runs", HParams), ("Networks", ModelConfig))
+GROUPS = (("Data and run", TrainConfig), ("Live", HParams), ("Networks", ModelConfig))
 LIVE = ("learning_rate", "r1_gamma", "ada_target", "DGR", "n_show_loss")  # sliders beside a running training
 SLIDER_STEPS = 100  # a range with more whole numbers is a box instead of a slider
 LOG_DECADES = 6  # width of a logarithmic slider whose range starts at 0
@@ -37,16 +37,16 @@ SHEET_SIDE = 96
 class ResolutionTable(widgets.GridBox):
     """A row of boxes, one per resolution; an empty box leaves the resolution out. `get` and `put` a dict."""
 
-    def __init__(self, f: dataclasses.Field, otherwise: str):
+    def __init__(self, f: dataclasses.Field):
         self.boxes = {}
         for size in RESOLUTIONS:
             layout = widgets.Layout(width="74px")
-            self.boxes[size] = widgets.Text(placeholder=otherwise, layout=layout, continuous_update=False)
+            self.boxes[size] = widgets.Text(layout=layout, continuous_update=False)
             self.boxes[size].tooltip = f"{f.metadata['help']}, {size} x {size}"
         heads = [widgets.HTML(f"<b>{size}</b>") for size in RESOLUTIONS]
         label = widgets.Label(f.name, tooltip=f.metadata["help"], layout=widgets.Layout(justify_content="flex-end"))
         rows = [widgets.HTML(""), *heads, label, *self.boxes.values()]
-        columns = f"130px repeat({len(RESOLUTIONS)}, 78px)"
+        columns = f"170px repeat({len(RESOLUTIONS)}, 78px)"
         super().__init__(rows, layout=widgets.Layout(grid_template_columns=columns, overflow="auto"))
 
     def get(self) -> dict[int, float]:
@@ -57,6 +57,11 @@ class ResolutionTable(widgets.GridBox):
         """Fills the boxes."""
         for size, box in self.boxes.items():
             box.value = f"{value[size]:g}" if size in value else ""
+
+    def hint(self, text: str) -> None:
+        """Shows in empty boxes what holds instead."""
+        for box in self.boxes.values():
+            box.placeholder = text
 
     def on_change(self, callback: Callable) -> None:
         """Calls back after any box changed."""
@@ -115,7 +120,8 @@ class ConfigForm(Panel):
 
     def __init__(self, preset: str = "cpu", **values: Any):
         self.fields = {f.name: _field(f) for f in dataclasses.fields(TrainConfig)}
-        self.presets = widgets.ToggleButtons(options=PRESET_NAMES, value=preset, description="preset", style=LABEL)
+        self.presets = widgets.ToggleButtons(options=PRESET_NAMES, value=preset, description="preset")
+        self.presets.style.button_width = "170px"
         self.message = Message()
         self.filling = False
         pages = [widgets.VBox(self._page(kind)) for _, kind in GROUPS]
@@ -124,6 +130,7 @@ class ConfigForm(Panel):
         self.add_class("ruf-form")
         self.put(**{**PRESETS[preset], **values})
         self.presets.observe(self._take_preset, "value")
+        self.fields["learning_rate"].hint(f"{DEFAULT_LEARNING_RATE:g}")
         for field in self.fields.values():
             field.on_change(self._check)
 
@@ -166,6 +173,7 @@ class ConfigForm(Panel):
         if self.filling:
             return
         try:
+            self.fields["batch_size"].hint(f"{self.fields['mini_batch_size'].get()}")
             self.message.say(describe(self.config()))
         except ConfigError as error:
             self.message.fail(error)
@@ -177,9 +185,7 @@ class ConfigForm(Panel):
 
 
 def _field(f: dataclasses.Field) -> Field | ResolutionTable:
-    if not f.metadata["by_resolution"]:
-        return Field(f)
-    return ResolutionTable(f, f"{DEFAULT_LEARNING_RATE:g}" if f.name == "learning_rate" else "")
+    return ResolutionTable(f) if f.metadata["by_resolution"] else Field(f)
 
 
 def _owner(name: str) -> type:
@@ -190,7 +196,7 @@ def describe(config: TrainConfig) -> str:
     """One line about what these settings mean."""
     sizes = [resolution_of(step) for step in range(config.step, config.max_step + 1)]
     growth = " > ".join(f"{size} px (batch {config.batch_size_at(size)})" for size in sizes)
-    return f"{growth}; {config.n_sample_total / 1000:g} thousand images in all"
+    return f"{growth}; {config.n_sample_total:,} images in all"
 
 
 def live_widget(name: str, value: float) -> widgets.Widget | None:

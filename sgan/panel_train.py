@@ -55,8 +55,8 @@ class TrainPanel(Panel):
         """Makes the widgets."""
         self.status, self.message = widgets.HTML("no training yet"), Message()
         self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="99%"))
-        side = widgets.Layout(width="48%", min_width="320px", object_fit="contain", align_self="flex-start")
-        self.grid, self.plot = (widgets.Image(format="png", layout=side) for _ in range(2))
+        self.grid = widgets.Image(format="png", layout=widgets.Layout(width="420px", object_fit="contain"))
+        self.plot = widgets.Image(format="png", layout=widgets.Layout(width="100%", object_fit="contain"))
         self.log_scale = widgets.Checkbox(description="logarithmic losses", indent=False)
         self.log_scale.observe(OnMainThread(self._draw_plot), "value")
         start = OnMainThread(self._start_task)
@@ -73,13 +73,13 @@ class TrainPanel(Panel):
         self.live = widgets.VBox()
 
     def _rows(self) -> list[widgets.Widget]:
-        row = widgets.Layout(flex_flow="row wrap", justify_content="space-between")
+        row = widgets.Layout(flex_flow="row wrap", grid_gap="12px", align_items="flex-start")
+        right = widgets.Layout(flex="1 1 440px", max_width="900px")
         return [
             widgets.HBox(list(self.buttons.values())),
             self.bar,
             self.status,
-            widgets.HBox([self.grid, self.plot], layout=row),
-            widgets.HBox([self.live, self.log_scale], layout=row),
+            widgets.HBox([self.grid, widgets.VBox([self.plot, self.log_scale, self.live], layout=right)], layout=row),
             self.message,
         ]
 
@@ -155,10 +155,16 @@ class TrainPanel(Panel):
                 if time.monotonic() - awaited >= AWAIT_EVERY:
                     self._show_progress()
                     await asyncio.sleep(AWAIT_FOR)
-                    while self.paused and not self.control.stopped:
-                        await asyncio.sleep(PAUSE_LOOK)
+                    await self._hold()
                     awaited = time.monotonic()
         return reason
+
+    async def _hold(self) -> None:
+        """Waits while the user wants a pause."""
+        if self.paused:
+            self._draw_plot()
+        while self.paused and not self.control.stopped:
+            await asyncio.sleep(PAUSE_LOOK)
 
     def _decoding(self, results: Iterable) -> Iterator:
         """Progress while pictures are decoded; ends it with an error when the user stops."""
@@ -206,7 +212,7 @@ class TrainPanel(Panel):
         try:
             self.control.set(**{name: value})
             self.hparams = self.hparams.changed({name: value})
-            self.message.say(f"{name} {value} from the next step on")
+            self.message.say(f"{patch_text({name: value})} from the next step on")
         except ConfigError as error:
             self.message.fail(error)
 

@@ -44,11 +44,11 @@ def plot_losses(
     figure = Figure(figsize=(9, 6), dpi=100, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots(len(PANELS), 1, sharex=True, height_ratios=[2, 1, 1])
-    kimg = [row["kimg"] for row in history]
     for axis, curves in zip(axes, PANELS, strict=True):
         for name, label in curves:
-            values = [row.get(name, math.nan) for row in history]
-            axis.plot(kimg, values, label=label, linewidth=1, marker="." if len(kimg) < 30 else None)
+            points = [(row["kimg"], row[name]) for row in history if name in row]  # R1 is not measured at every step
+            at, values = zip(*points) if points else ((), ())
+            axis.plot(at, values, label=label, linewidth=1, marker="." if len(points) < 30 else None)
         if log_scale and curves is not PANELS[2]:
             axis.set_yscale("log")
         for before, after in zip(history, history[1:], strict=False):
@@ -57,7 +57,7 @@ def plot_losses(
         for at, _ in marks:
             axis.axvline(at, color="tab:red", linestyle="--", linewidth=0.8)
         axis.grid(alpha=0.25)
-        axis.legend(loc="upper right", fontsize=8)
+        axis.legend(loc="upper left", fontsize=8, framealpha=0.6)
     for at, text in marks:
         axes[0].annotate(
             text, (at, 1), xycoords=("data", "axes fraction"), fontsize=7, color="tab:red", rotation=90, va="top"

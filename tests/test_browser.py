@@ -1,0 +1,200 @@
+"""Both notebooks in JupyterLab, worked in a real browser as a person would. Screenshots: RUF_SCREENSHOTS=FOLDER."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+TOKEN = "test"
+PATIENCE = 90_000  # milliseconds for whatever needs a kernel
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+TINY = dict(
+    max_step=1, step=1, channel_base=64, channel_max=8, dim_latent=8, n_fc=1, mini_batch_size=4, n_show_loss=5,
+    n_show_grid=20, n_sample_total=1_000_000, save_every=1_000_000,
+)  # fmt: skip
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
+]
+playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
+
+
+def astronaut() -> np.ndarray:
+    from skimage.data import astronaut
+
+    return astronaut()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory) -> Path:
+    """A folder like the project's, with copies of the notebooks and pictures to work on."""
+    desk = tmp_path_factory.mktemp("desk")
+    (desk / "environment.yml").touch()
+    shutil.copytree(ROOT / "notebooks", desk / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    settings = desk / "jupyter" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    (desk / "pictures").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        colours = rng.integers(0, 255, (2, 2, 3), np.uint8)
+        Image.fromarray(colours).resize((16, 16), Image.Resampling.BICUBIC).save(desk / "pictures" / f"{i}.png")
+    photo = astronaut()
+    Image.fromarray(photo).save(desk / "photo.png")
+    Image.fromarray(photo[:300, 90:390, ::-1][:, ::-1].copy()).save(desk / "a face.png")
+    return desk
+
+
+@pytest.fixture(scope="module")
+def lab(desk):
+    """The address of a JupyterLab on that folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    parameters = dict(
+        image_folder_path="pictures", save_folder_path="run", checkpoint="run", settings=TINY, body="photo.png"
+    )
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "NOTEBOOK_PARAMETERS": json.dumps(parameters),
+        "RANDOM_UNREAL_FACE_CACHE": str(desk / "cache"),
+        "OMP_NUM_THREADS": "1",
+        **{name: str(desk / "jupyter") for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")},
+        "JUPYTERLAB_SETTINGS_DIR": str(desk / "jupyter"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(desk / "jupyter"),
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}"]
+    command += [f"--IdentityProvider.token={TOKEN}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={desk}"]
+    with open(desk / "server.log", "w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=desk)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: answers(f"{address}/api/status?token={TOKEN}"), 60)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def answers(address: str) -> bool:
+    try:
+        return urllib.request.urlopen(address, timeout=5).status == 200
+    except OSError:
+        return False
+
+
+def wait_for(condition, seconds: float = 60):
+    """What `condition` returns once it is true; fails after that time."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"not within {seconds} s: {condition}"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 1440, "height": 1100})
+    page.set_default_timeout(PATIENCE)
+    yield page
+    page.close()
+
+
+def open_notebook(page, lab: str, name: str) -> None:
+    page.goto(f"{lab}/lab/tree/notebooks/{name}?token={TOKEN}")
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
+
+
+def run_all(page) -> None:
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+
+
+def picture_of(page, selector: str) -> str:
+    """The address of a shown picture, another one after each update."""
+    return page.locator(f"{selector} img").first.get_attribute("src") or ""
+
+
+def snap(page, name: str, selector: str | None = None) -> None:
+    """Keeps a picture of the page, where they are asked for."""
+    folder = os.environ.get("RUF_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        target = page.locator(selector).first if selector else page
+        target.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+def rows(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def button(page, panel: str, text: str):
+    return page.locator(f"{panel} button", has_text=text).first
+
+
+def test_train_in_the_browser(page, lab, desk):
+    open_notebook(page, lab, "SGAN.ipynb")
+    run_all(page)
+    panel = ".ruf-train"
+    page.wait_for_selector(f"{panel} img[src^=blob]")
+    grid = wait_for(lambda: picture_of(page, panel))
+    wait_for(lambda: picture_of(page, panel) != grid)
+    plot = page.locator(f"{panel} img").nth(1)
+    first = plot.get_attribute("src")
+    wait_for(lambda: plot.get_attribute("src") != first)
+    snap(page, "sgan-training-page")
+    snap(page, "sgan-form", ".ruf-form")
+
+    handle = page.locator(".ruf-live-learning_rate .noUi-handle").first
+    handle.scroll_into_view_if_needed()
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    changed = wait_for(lambda: rows(desk / "run" / "hparams.jsonl"))
+    assert set(changed[0]["patch"]) == {"learning_rate"} and changed[0]["nimg"] > 0
+
+    button(page, panel, "Pause").click()
+    time.sleep(1.0)
+    count = len(rows(desk / "run" / "stats.jsonl"))
+    time.sleep(1.0)
+    assert len(rows(desk / "run" / "stats.jsonl")) == count
+    snap(page, "sgan-paused", panel)
+
+    page.keyboard.press("Control+s")
+    wait_for(lambda: "widget-view" in (desk / "notebooks" / "SGAN.ipynb").read_text())
+    page.reload()
+    page.wait_for_selector(f"{panel} img[src^=blob]")
+    button(page, panel, "Resume").click()
+    wait_for(lambda: len(rows(desk / "run" / "stats.jsonl")) > count)
+    snap(page, "sgan-after-reload", panel)
+
+    button(page, panel, "Stop and save").click()
+    state = wait_for(lambda: sorted((desk / "run").glob("state-*.safetensors")))[-1]
+    page.wait_for_selector(".ruf-train button:has-text('Start'):enabled")
+    button(page, panel, "Resume").click()
+    wait_for(lambda: rows(desk / "run" / "stats.jsonl")[-1]["nimg"] > int(state.stem[6:]))
+    button(page, panel, "Stop and save").click()
+    wait_for(lambda: len(list((desk / "run").glob("state-*.safetensors"))) == 2)
