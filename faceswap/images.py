@@ -171,6 +171,23 @@ def write_picture(path: str | Path, picture: Picture, settings: dict, quality: i
     )
 
 
+def write_plain(path: str | Path, rgb: np.ndarray) -> None:
+    """Writes pixels that are nobody's work of synthesis (a gallery of found faces, a cut-out); whole or not at all.
+
+    Args:
+        path: with an ending that names a format; its folder is made.
+        rgb: uint8 [H, W, 3].
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        Image.fromarray(rgb).save(part, quality=95)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def with_pixels(picture: Picture, rgb: np.ndarray) -> Picture:
     """Returns the picture with other pixels of the same size; everything else is kept."""
     return replace(picture, rgb=rgb)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import cv2
@@ -19,6 +19,7 @@ from faceswap.detection import Detector, crop_upright
 from faceswap.geometry import overlap, scale_points, transform_points
 from faceswap.regions import LEFT_EYE, OVAL, RIGHT_EYE, box_of, mirror_points
 
+LANDMARKERS = ("mesh", "fan")
 CROP = 320  # side of the square the mesh sees, pixels
 CROP_MARGIN = 2.0  # side of that square / longer side of the face's box
 SMALL = 384  # pictures with a shorter longer side are enlarged to it before they are searched
@@ -119,15 +120,73 @@ def _move(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return np.concatenate([transform_points(points, matrix), points[:, 2:] * scale], 1).astype(np.float32)
 
 
-def make_landmarker(name: str = "mesh", thorough: bool = True) -> Landmarker:
-    """Returns the landmarker of that name: "mesh" (MediaPipe Face Mesh, 468 points).
+class FanLandmarker:
+    """The 68 points of face-alignment's 2DFAN-4 (Bulat & Tzimiropoulos 2017, arXiv 1703.07332), found by our detectors.
+
+    Args:
+        thorough: as for `MeshLandmarker`.
+        notice: is told a line before anything is fetched from the network.
+    """
+
+    def __init__(self, thorough: bool = True, notice: Callable[[str], None] | None = None):
+        self._detector = Detector(thorough)
+        self._notice = notice
+        self._network = None
+
+    def find(self, image: np.ndarray) -> list[np.ndarray]:
+        """Returns [68, 2] float32 points per face, largest face first.
+
+        Raises:
+            OSError: the weights are not on this machine and cannot be fetched.
+        """
+        boxes = []
+        for found in sorted(self._detector.detect(image), key=lambda d: -d.size):
+            x0, y0, x1, y1 = found.box
+            boxes.append([x0, y0 - 0.15 * (y1 - y0), x1, y1])  # its own detector's boxes reach further up
+        if not boxes:
+            return []
+        if self._network is None:
+            self._network = self._load()
+        points = self._network.get_landmarks_from_image(np.ascontiguousarray(image), detected_faces=boxes)
+        return [np.asarray(p, np.float32)[:, :2] for p in points or ()]
+
+    def _load(self):
+        import face_alignment
+        from face_alignment.api import models_urls
+        from torch.hub import get_dir
+
+        file = os.path.join(get_dir(), "checkpoints", os.path.basename(models_urls["2DFAN-4"]))
+        if self._notice and not os.path.exists(file):
+            self._notice(f"fetching the weights of face-alignment, once, to {file}")
+        try:
+            return face_alignment.FaceAlignment(
+                face_alignment.LandmarksType.TWO_D, device="cpu", face_detector="folder", compile=False
+            )
+        except (OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise OSError(
+                f"{file}: the weights of face-alignment could not be fetched ({reason}); "
+                "connect to the network once, or use the landmarks named mesh"
+            ) from None
+
+
+def make_landmarker(
+    name: str = "mesh", thorough: bool = True, notice: Callable[[str], None] | None = None
+) -> Landmarker:
+    """Returns the landmarker of that name: "mesh" (MediaPipe, 468 points) or "fan" (face-alignment, 68 points).
+
+    Args:
+        thorough: search pictures tile by tile as well, for small faces.
+        notice: is told a line before anything is fetched from the network.
 
     Raises:
         ValueError: an unknown name.
     """
     if name == "mesh":
         return MeshLandmarker(thorough)
-    raise ValueError(f"unknown landmarks {name!r}; there is 'mesh'")
+    if name == "fan":
+        return FanLandmarker(thorough, notice)
+    raise ValueError(f"unknown landmarks {name!r}; there are {' and '.join(LANDMARKERS)}")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 if not __package__:  # run as a file: the project's folder, not this one, is where imports start
@@ -18,10 +20,19 @@ import cv2
 import numpy as np
 
 from faceswap.detection import shrink
-from faceswap.images import Picture, check_output, file_sha256, read_image, read_picture, with_pixels, write_picture
-from faceswap.landmarks import silent_libraries
-from faceswap.sheet import before_after
-from faceswap.swap import Options, Swapper
+from faceswap.images import (
+    Picture,
+    check_output,
+    file_sha256,
+    read_image,
+    read_picture,
+    with_pixels,
+    write_picture,
+    write_plain,
+)
+from faceswap.landmarks import LANDMARKERS, make_landmarker, silent_libraries
+from faceswap.sheet import before_after, gallery
+from faceswap.swap import Options, Swapper, choose_faces
 from provenance import read_mark
 
 WINDOW = 1000  # the preview's longer side, pixels
@@ -30,30 +41,75 @@ WINDOW = 1000  # the preview's longer side, pixels
 def build_parser(prog: str = "main.py") -> argparse.ArgumentParser:
     """Returns the parser of this command."""
     parser = argparse.ArgumentParser(prog=prog, description="Put a face onto a photo.")
-    parser.add_argument("--src", required=True, metavar="FACE", help="picture of the face to put in")
+    parser.add_argument("--src", metavar="FACE", help="picture of the face to put in")
     parser.add_argument("--dst", required=True, metavar="BODY", help="photo to put it into")
-    parser.add_argument("--out", required=True, metavar="FILE", help="where to write the result; its folder is made")
+    parser.add_argument("--out", metavar="FILE", help="where to write the result; its folder is made")
     parser.add_argument(
         "--before_after", metavar="FILE", help="also write photo and result side by side, with the face in a corner"
     )
+    parser.add_argument(
+        "--face", type=face_name, default="all", help="which faces of the photo: all, largest, or a number from 0"
+    )
+    parser.add_argument(
+        "--src_face", type=face_name, default="largest", help="which face of --src: largest, or a number from 0"
+    )
+    parser.add_argument(
+        "--list_faces", metavar="FILE", help="write the photo's faces with their numbers; may stand alone"
+    )
+    parser.add_argument("--landmarks", choices=LANDMARKERS, default="mesh", help="what finds the faces' points")
     add_option_flags(parser)
     parser.add_argument("--no_debug_window", action="store_true", help="do not show the result in a window")
     return parser
 
 
+def face_name(text: str) -> int | str:
+    """Returns "all", "largest" or a number from what was typed."""
+    if text in ("all", "largest"):
+        return text
+    if text.isdecimal():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is neither all nor largest nor a number from 0")
+
+
 def add_option_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that become `Options`."""
-    parser.add_argument("--correct_color", action="store_true", help="give the face the photo's light and skin tone")
-    parser.add_argument(
-        "--warp_2d",
-        action="store_true",
-        help="only turn, scale and shift the face, without bending it to the expression",
-    )
+    """Adds one flag for each field of `Options`; flags without a value are off unless given."""
+    for item in fields(Options):
+        text, allowed = item.metadata["help"], item.metadata["allowed"]
+        if isinstance(item.default, bool):
+            parser.add_argument(f"--{item.name}", action="store_true", help=text)
+        elif isinstance(item.default, str):
+            text = f"{text} (default: %(default)s)"
+            parser.add_argument(f"--{item.name}", choices=allowed, default=item.default, help=text)
+        else:
+            text = f"{text}, {allowed[0]:g} to {allowed[1]:g} (default: %(default)s)"
+            parser.add_argument(
+                f"--{item.name}", type=number_between(*allowed), default=item.default, metavar="SHARE", help=text
+            )
+
+
+def number_between(low: float, high: float) -> Callable[[str], float]:
+    """Returns a parser of numbers in that range."""
+
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} does not lie between {low:g} and {high:g}")
+        return value
+
+    return number
 
 
 def options_from(args: argparse.Namespace) -> Options:
     """Returns the swap's options from parsed flags."""
-    return Options(correct_color=args.correct_color, warp_2d=args.warp_2d)
+    return Options(**{item.name: getattr(args, item.name) for item in fields(Options)})
+
+
+def notice(text: str) -> None:
+    """Prints a line about something that takes a while."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def swap_files(args: argparse.Namespace) -> str:
@@ -62,15 +118,19 @@ def swap_files(args: argparse.Namespace) -> str:
     Raises:
         OSError, ValueError: one sentence naming the file and what is wrong with it.
     """
-    options = options_from(args)
-    outputs = [Path(path) for path in (args.out, args.before_after) if path]
+    outputs = [path for path in (args.out, args.before_after, args.list_faces) if path]
     for path in outputs:
-        check_output(path, (args.src, args.dst))
+        check_output(path, tuple(name for name in (args.src, args.dst) if name))
+    landmarker = make_landmarker(args.landmarks, notice=notice)
     target = read_picture(args.dst)
-    swapper = Swapper(args.src, options)
-    faces = swapper.find(target.rgb)
-    if not faces:
-        raise ValueError(f"{args.dst}: no face found in the photo to put the face into")
+    options = options_from(args)
+    swapper = Swapper(args.src, options, landmarker, face=args.src_face) if args.src else None
+    found = landmarker.find(target.rgb)
+    faces = choose_faces(found, args.face, args.dst)
+    if args.list_faces:
+        write_plain(args.list_faces, gallery(target.rgb, found))
+    if swapper is None:
+        return f"{plural(len(found), 'face')} found, shown in {args.list_faces}"
     result = swapper.swap(target.rgb, faces)
     settings = describe(args.src, args.dst, options, len(faces))
     write_picture(args.out, with_pixels(target, result), settings)
@@ -79,8 +139,12 @@ def swap_files(args: argparse.Namespace) -> str:
         write_picture(args.before_after, Picture(sheet), settings)
     if not args.no_debug_window:
         show(result, args.out)
-    count = f"{len(faces)} face{'s' if len(faces) > 1 else ''} swapped"
-    return f"{count}, written to {' and '.join(str(path) for path in outputs)}"
+    return f"{plural(len(faces), 'face')} swapped, written to {' and '.join(outputs)}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Returns "1 face", "2 faces"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def describe(src: str, dst: str, options: Options, faces: int) -> dict:
@@ -145,7 +209,14 @@ def one_sentence(error: BaseException) -> str:
 
 def main(argv: list[str] | None = None, prog: str = "main.py") -> int:
     """Returns the exit code of the command."""
-    return run(swap_files, build_parser(prog).parse_args(argv))
+    parser = build_parser(prog)
+    args = parser.parse_args(argv)
+    if args.src_face == "all":
+        parser.error("argument --src_face: one face is put in, so all is no answer")
+    missing = [flag for flag, value in (("--src", args.src), ("--out", args.out)) if not value]
+    if missing and (len(missing) == 1 or not args.list_faces):
+        parser.error(f"the following arguments are required: {', '.join(missing)}")
+    return run(swap_files, args)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from faceswap.regions import box_of
+
 INSET = 0.28  # the source's side / height of the comparison
 GAP = 0.012  # between pictures / height
 TALLEST = 1600  # pixels
+PAPER = 235  # grey level where there is no picture
 
 
 def fit_within(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -32,3 +35,47 @@ def before_after(target: np.ndarray, result: np.ndarray, source: np.ndarray) -> 
     h, w = (min(a, b) for a, b in zip(inset.shape[:2], left.shape[:2]))
     left[left.shape[0] - h :, :w] = inset[:h, :w]
     return np.hstack([left, np.full((left.shape[0], gap, 3), 255, np.uint8), right])
+
+
+def cut_square(image: np.ndarray, points: np.ndarray, side: int, room: float = 0.6) -> np.ndarray:
+    """Returns uint8 [side, side, 3]: a face with some room around it, grey where the picture ends.
+
+    Args:
+        points: [N, 2 or 3] landmarks in pixels of `image`.
+        room: how much wider than the landmarks' box.
+    """
+    box = box_of(points)
+    middle, half = (box[:2] + box[2:]) / 2, (1 + room) * max(box[2:] - box[:2]) / 2
+    x0, y0 = np.floor(middle - half).astype(int)
+    x1, y1 = np.ceil(middle + half).astype(int)
+    inner = image[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+    if inner.size == 0:
+        return np.full((side, side, 3), PAPER, np.uint8)
+    out = np.full((y1 - y0, x1 - x0, 3), PAPER, np.uint8)
+    top, left = max(-y0, 0), max(-x0, 0)
+    out[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    return cv2.resize(out, (side, side), interpolation=cv2.INTER_AREA if y1 - y0 > side else cv2.INTER_CUBIC)
+
+
+def label(image: np.ndarray, text: str) -> np.ndarray:
+    """Returns a copy with a line of text in its upper left corner, readable on any ground."""
+    out, scale = image.copy(), max(image.shape[0] / 320, 0.4)
+    for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
+        at = (round(8 * scale), round(24 * scale))
+        cv2.putText(
+            out, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.8 * scale, colour, round(thickness * scale) or 1, cv2.LINE_AA
+        )
+    return out
+
+
+def grid(cells: list[np.ndarray], columns: int) -> np.ndarray:
+    """Returns equal pictures in rows of at most `columns`, the last row filled up with paper."""
+    columns = max(min(columns, len(cells)), 1)
+    missing = -len(cells) % columns
+    cells = cells + [np.full_like(cells[0], PAPER)] * missing
+    return np.vstack([np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)])
+
+
+def gallery(image: np.ndarray, faces: list[np.ndarray], side: int = 240) -> np.ndarray:
+    """Returns all faces of a picture as numbered squares, in their order."""
+    return grid([label(cut_square(image, points, side), str(n)) for n, points in enumerate(faces)], 6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -32,26 +32,43 @@ SMALLEST = 8.0  # narrower faces are left alone, pixels
 MOUTH_KINDS = ("auto", "always", "never")
 
 
+def _option(default, text: str, allowed: tuple = ()):
+    """Returns a field of Options: its default, a line of help, and its choices or its lowest and highest value."""
+    return field(default=default, metadata={"help": text, "allowed": allowed})
+
+
 @dataclass(frozen=True)
 class Options:
     """How faces are put in; every field has a flag of the same name. Plain values: comparable, hashable, picklable."""
 
-    correct_color: bool = True  # give the face the target's light and skin tone
-    warp_2d: bool = False  # turn, scale and shift only, instead of following every landmark
-    mask: str = "auto"  # "auto", "oval" or "brows": see mask.face_mask
-    feather: float = FEATHER  # width of the soft edge / face width
-    blend: str = "feather"  # or "poisson"
-    strength: float = 1.0  # 0 leaves the target as it is, 1 shows the source fully
-    keep_mouth: str = "auto"  # the target's teeth: "auto" when only its mouth is open, "always", "never"
-    match_grain: float = 1.0  # how far sharpness and grain follow the target
+    correct_color: bool = _option(True, "give the face the light and skin tone of the picture")
+    warp_2d: bool = _option(False, "only turn, scale and shift the face, without bending it to the expression")
+    mask: str = _option(
+        "auto",
+        "auto: the face without hair and without what lies over it; oval: all of it; brows: below the brows",
+        MASK_KINDS,
+    )
+    feather: float = _option(FEATHER, "width of the soft edge as a share of the face's width", (0.0, 0.5))
+    blend: str = _option("feather", "how the edge is joined", BLEND_KINDS)
+    strength: float = _option(1.0, "0 leaves the picture as it is, 1 shows the new face fully", (0.0, 1.0))
+    keep_mouth: str = _option(
+        "auto", "keep the teeth of the picture; auto: when the new face has none to show", MOUTH_KINDS
+    )
+    match_grain: float = _option(1.0, "how far sharpness and grain follow the picture", (0.0, 1.0))
 
     def __post_init__(self) -> None:
-        for name, allowed in (("mask", MASK_KINDS), ("blend", BLEND_KINDS), ("keep_mouth", MOUTH_KINDS)):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
-        for name, high in (("feather", 0.5), ("strength", 1.0), ("match_grain", 1.0)):
-            if not 0.0 <= getattr(self, name) <= high:  # also refuses nan
-                raise ValueError(f"{name} must lie between 0 and {high:g}, not {getattr(self, name)}")
+        for item in fields(self):
+            value, allowed = getattr(self, item.name), item.metadata["allowed"]
+            if isinstance(item.default, bool):
+                if not isinstance(value, bool):
+                    raise ValueError(f"{item.name} must be True or False, not {value!r}")
+            elif isinstance(item.default, str):
+                if value not in allowed:
+                    raise ValueError(f"{item.name} must be one of {', '.join(allowed)}, not {value!r}")
+            elif (
+                isinstance(value, bool) or not isinstance(value, (int, float)) or not allowed[0] <= value <= allowed[1]
+            ):
+                raise ValueError(f"{item.name} must lie between {allowed[0]:g} and {allowed[1]:g}, not {value!r}")
 
     def as_dict(self) -> dict:
         """Returns the options by name, for metadata."""
@@ -66,6 +83,7 @@ class Swapper:
         options: how to do it.
         landmarker: finds faces; MediaPipe Face Mesh when not given.
         points: [N, 2 or 3] landmarks of the source's face when they are known already.
+        face: which face of the source, 0 for the largest.
 
     Raises:
         ValueError: no face in the source, or it is no picture.
@@ -78,16 +96,14 @@ class Swapper:
         options: Options = Options(),
         landmarker: Landmarker | None = None,
         points: np.ndarray | None = None,
+        face: int = 0,
     ):
         self.options = options
         self.landmarker = landmarker or make_landmarker()
         image = as_rgb(source) if isinstance(source, np.ndarray) else read_image(source)
         if points is None:
-            faces = self.landmarker.find(image)
-            if not faces:
-                name = "the source picture" if isinstance(source, np.ndarray) else str(source)
-                raise ValueError(f"{name}: no face found; give a picture in which the face is seen clearly")
-            points = faces[0]
+            name = "the source picture" if isinstance(source, np.ndarray) else str(source)
+            points = choose_faces(self.landmarker.find(image), face, name)[0]
         self.source = Source(image, to_mesh(points))
 
     def find(self, image: np.ndarray) -> list[np.ndarray]:
@@ -109,6 +125,27 @@ class Swapper:
         for points in self.find(image) if faces is None else faces:
             swap_face(out, self.source, to_mesh(points), self.options)
         return out
+
+
+def choose_faces(faces: Sequence[np.ndarray], face: int | str, name: str) -> list[np.ndarray]:
+    """Returns the faces meant: "all", "largest", or the one of that number, counted from 0 for the largest.
+
+    Args:
+        faces: landmarks, largest face first.
+        name: what the picture is called in an error.
+
+    Raises:
+        ValueError: there is no face, or none of that number.
+    """
+    if not faces:
+        raise ValueError(f"{name}: no face found; give a picture in which the face is seen clearly")
+    if face == "all":
+        return list(faces)
+    number = 0 if face == "largest" else int(face)
+    if not 0 <= number < len(faces):
+        count = "is only face 0" if len(faces) == 1 else f"are only faces 0 to {len(faces) - 1}"
+        raise ValueError(f"{name}: there is no face {number}; there {count}")
+    return [faces[number]]
 
 
 def swap_face(image: np.ndarray, source: Source, points: np.ndarray, options: Options) -> bool:
