@@ -323,7 +323,8 @@ def test_python_without_venv(fresh, tmp_path):
 def test_a_shim_that_fails_is_passed_over(fresh, tmp_path):
     tools = link_tools(tmp_path / "bin")
     write_program(tools / "python3.12", "echo 'shim: command not found' >&2; exit 127")
-    write_program(tools / "python3", f'exec {shlex.quote(sys.executable)} "$@"')
+    write_program(tools / "python3", f'exec {shlex.quote(fresh.python)} "$@"')
+    (tools / "cp").symlink_to(shutil.which("cp"))
     assert fresh.setup(PATH=str(tools), PYTHON="").returncode == 0
     assert "scikit_image-1.0" in fresh.installed()
 
