@@ -20,8 +20,10 @@ FLOORS = {
         {"main", "panel", "panel_train", "panel_faces", "panel_form"},
         {"metrics", "editing", "persona", "launch"},
         {"sampling", "loop"},
-        {"formats", "state"},
-        {"networks", "discriminator", "stylegan", "data", "augment", "losses"},
+        {"state", "export"},
+        {"formats"},
+        {"foreign", "nvidia"},
+        {"networks", "discriminator", "stylegan", "torchfile", "ziptable", "unpickle", "data", "augment", "losses"},
         {"events", "ops", "config", "viz"},
     ],
     "faceswap": [

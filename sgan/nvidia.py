@@ -1,0 +1,155 @@
+"""NVIDIA's StyleGAN2 networks (stylegan2-ada-pytorch, and the StyleGAN2 configurations of stylegan3) in our names.
+
+Their pickles hold objects; the readers give their parameters and attributes as records. The names of the tensors are
+ours already.
+"""
+
+import math
+import re
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sgan.config import ModelConfig
+from sgan.foreign import MAPPING_LR_MULT, Foreign, check_filter, model_config, shape_of, step_of
+from sgan.torchfile import TensorView
+from sgan.unpickle import Record, Refused
+
+NVIDIA = "NVIDIA's StyleGAN2 in PyTorch"
+MAX_DEPTH = 8
+MAX_MODULES = 5000
+
+
+def is_network(value: Any) -> bool:
+    """Whether a record is a network or a part of one."""
+    return isinstance(value, Record) and isinstance(value.state, dict) and "_modules" in value.state
+
+
+def modules_of(network: Record) -> dict[str, dict[str, Any]]:
+    """Path -> attributes of a network and all its parts; the network itself has the path ""."""
+    found: dict[str, dict[str, Any]] = {}
+    waiting = [("", network, 0)]
+    while waiting:
+        path, record, depth = waiting.pop()
+        if depth > MAX_DEPTH or len(found) > MAX_MODULES:
+            raise Refused("holds a network that is nested too deeply")
+        found[path] = record.state
+        children = record.state.get("_modules")
+        for name, child in (children if isinstance(children, dict) else {}).items():
+            if is_network(child) and isinstance(name, str):
+                waiting.append((f"{path}.{name}" if path else name, child, depth + 1))
+    return found
+
+
+def views_of(modules: dict[str, dict[str, Any]]) -> dict[str, TensorView]:
+    """All parameters and buffers by name."""
+    views = {}
+    for path, state in modules.items():
+        for kind in ("_parameters", "_buffers"):
+            for name, value in (state.get(kind) if isinstance(state.get(kind), dict) else {}).items():
+                if isinstance(value, TensorView):
+                    views[f"{path}.{name}" if path else name] = value
+    return views
+
+
+def read_nvidia(data: Any) -> Foreign:
+    """Networks of a snapshot {G, D, G_ema}, or of a pickle of one generator."""
+    data = {"G_ema": data} if is_network(data) else data
+    records = {name: data[name] for name in ("G", "D", "G_ema") if is_network(data.get(name))}
+    generators = [name for name in ("G_ema", "G") if name in records]
+    if not generators:
+        raise Refused("holds no generator (neither G_ema nor G)")
+    networks, notes = {}, []
+    config = None
+    for name in generators:
+        modules = modules_of(records[name])
+        views = views_of(modules)
+        found = generator_config(modules, views)
+        if config is not None and found != config:
+            notes.append(f"{name} is of another size than G_ema and was left out")
+            continue
+        config = found
+        networks[name] = _generator_tensors(modules, views, config)
+    if "D" in records:
+        modules = modules_of(records["D"])
+        problem, config = discriminator_config(modules, views_of(modules), config)
+        if problem:
+            notes.append(f"the discriminator was left out: {problem}")
+        else:
+            networks["D"] = {name: view.tensor().float() for name, view in views_of(modules).items() if _kept(name)}
+    return Foreign(NVIDIA, config, networks, config.max_step, notes=notes)
+
+
+def _kept(name: str) -> bool:
+    return not name.endswith("resample_filter")
+
+
+def generator_config(modules: dict, views: dict[str, TensorView]) -> ModelConfig:
+    """The ModelConfig of a generator; Refused when it is of another kind."""
+    blocks = sorted(int(m[1]) for name in modules if (m := re.fullmatch(r"synthesis\.b(\d+)", name)))
+    if "synthesis.input" in modules or any(re.match(r"synthesis\.L\d+_", name) for name in modules):
+        raise Refused("has a StyleGAN3 synthesis network; of that program, StyleGAN2 configurations are supported")
+    if not blocks or blocks != [2 ** (i + 2) for i in range(len(blocks))]:
+        raise Refused("is a network of a kind that is not known (no blocks synthesis.b4, b8, ...)")
+    for path, state in modules.items():
+        activation = state.get("activation", "lrelu")
+        if activation not in ("lrelu", "linear"):
+            raise Refused(f"uses the activation {str(activation)[:40]!r}; leaky ReLU is supported")
+        if path.endswith("torgb") and shape_of(views, f"{path}.weight", 4)[0] != 3:
+            raise Refused("makes pictures with other than 3 colours")
+    check_filter(views, "resample_filter")
+    n_fc = sum(bool(re.fullmatch(r"mapping\.fc\d+", name)) for name in modules)
+    w_dim, z_dim = shape_of(views, f"mapping.fc{n_fc - 1}.weight", 2)[0], shape_of(views, "mapping.fc0.weight", 2)[1]
+    c_dim = shape_of(views, "mapping.embed.weight", 2)[1] if "mapping.embed.weight" in views else 0
+    if z_dim != w_dim * (2 if c_dim else 1):
+        raise Refused("has a mapping network whose z and w differ in size, which is not supported")
+    residual = f"synthesis.b{blocks[-1]}.skip.weight" in views
+    if len(blocks) > 1 and not residual and "synthesis.b4.torgb.weight" not in views:
+        raise Refused("has a generator of the plain kind; skip and residual ones are supported")
+    clamp = modules[f"synthesis.b{blocks[-1]}.conv1"].get("conv_clamp")
+    return model_config(
+        {res: shape_of(views, f"synthesis.b{res}.conv1.weight", 4)[0] for res in blocks},
+        max_step=step_of(blocks[-1]), n_fc=n_fc, dim_latent=w_dim, resample="fir", c_dim=c_dim,
+        g_architecture="resnet" if residual else "skip",
+        conv_clamp=float(clamp) if isinstance(clamp, (int, float)) else 0.0,
+    )  # fmt: skip
+
+
+def _generator_tensors(modules: dict, views: dict[str, TensorView], config: ModelConfig) -> dict[str, Tensor]:
+    tensors = {name: view.tensor().float() for name, view in views.items() if _kept(name)}
+    tensors.setdefault("mapping.w_avg", torch.zeros(config.dim_latent))
+    for i in range(config.n_fc):  # the learning rate of the mapping is part of its weights' scale
+        gain = modules[f"mapping.fc{i}"].get("weight_gain")
+        inputs = tensors[f"mapping.fc{i}.weight"].shape[1]
+        ratio = gain * math.sqrt(inputs) / MAPPING_LR_MULT if isinstance(gain, float) else 1.0
+        if abs(ratio - 1) > 1e-6:
+            for part in ("weight", "bias"):
+                tensors[f"mapping.fc{i}.{part}"] = tensors[f"mapping.fc{i}.{part}"] * ratio
+    for res in config.block_resolutions:
+        for layer in ("conv0", "conv1") if res > 4 else ("conv1",):  # networks trained without noise
+            tensors.setdefault(f"synthesis.b{res}.{layer}.noise_const", torch.zeros(res, res))
+            tensors.setdefault(f"synthesis.b{res}.{layer}.noise_strength", torch.zeros([]))
+    return tensors
+
+
+def discriminator_config(modules: dict, views: dict, config: ModelConfig) -> tuple[str, ModelConfig]:
+    """(why the discriminator cannot be taken, or "", and the ModelConfig with its part)."""
+    values = {f: getattr(config, f) for f in config.__dataclass_fields__}
+    top, low = config.resolution, modules.get("b4.mbstd", {})
+    group = low.get("group_size")
+    architecture = "resnet" if f"b{top}.skip.weight" in views else "orig"
+    if config.c_dim:
+        return "it judges classes, which training here does not know", config
+    if top > 4 and f"b{top}.fromrgb.weight" not in views:
+        return "it has no layer for this resolution", config
+    if top > 8 and f"b{top // 2}.fromrgb.weight" in views:
+        return "it is of the kind that takes colours at every resolution", config
+    if low.get("num_channels", 1) != 1 or "b4.mbstd" not in modules:
+        return "it measures the variation of a batch in another way", config
+    for res in config.block_resolutions:
+        name = f"b{res}.conv0.weight" if res > 4 else "b4.out.weight"
+        if name not in views or views[name].shape[1] != config.channels(res):
+            return "its feature maps differ from the generator's", config
+    values |= dict(d_architecture=architecture, mbstd_group_size=min(group, 64) if isinstance(group, int) else 64)
+    return "", ModelConfig(**values)
