@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,6 +100,37 @@ def _clean_exif(image: Image.Image) -> bytes | None:
         return None
 
 
+def list_photos(folder: str | Path) -> list[Path]:
+    """Returns the pictures in a folder and the folders below it, sorted; hidden ones are left out.
+
+    Raises:
+        OSError: there is no such folder, or it is a file.
+        ValueError: it holds no picture.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        raise FileNotFoundError(f"{folder}: no such folder")
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder}: is a file, not a folder")
+    found = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in PHOTO_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    ]
+    if not found:
+        raise ValueError(f"{folder}: holds no pictures ({' '.join(PHOTO_SUFFIXES)})")
+    return found
+
+
+def plain_names(folder: Path, photos: list[Path]) -> list[Path]:
+    """Returns each photo's path below the folder without its ending, which stays where two would be called alike."""
+    bare = [photo.relative_to(folder).with_suffix("") for photo in photos]
+    counts = Counter(str(name).lower() for name in bare)
+    return [name if counts[str(name).lower()] == 1 else photo.relative_to(folder) for name, photo in zip(bare, photos)]
+
+
 def as_rgb(image: np.ndarray) -> np.ndarray:
     """Returns an array as uint8 [H, W, 3], a view where it is one already.
 
@@ -139,14 +171,25 @@ def check_output(
         raise IsADirectoryError(f"{path}: is a folder; give the name of a file in it")
     if path.exists() and any(Path(name).exists() and path.samefile(name) for name in inputs):
         raise ValueError(f"{path}: would overwrite an input; choose another name for the result")
-    folder = path.parent
+    check_folder(path.parent)
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(f"{path}: cannot be written there (permission denied)")
+    return path
+
+
+def check_folder(path: str | Path) -> None:
+    """Checks that files can be written into a folder that exists or can be made; makes nothing yet.
+
+    Raises:
+        OSError: it is a file or below one, or not ours to write to.
+    """
+    folder = Path(path)
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder}: is a file, so no folder can be made below it")
-    if not os.access(folder, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise PermissionError(f"{path}: cannot be written there (permission denied)")
-    return path
+        raise NotADirectoryError(f"{folder}: is a file, so no folder can be made there")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{folder}: cannot be written to (permission denied)")
 
 
 def write_picture(path: str | Path, picture: Picture, settings: dict, quality: int = 95) -> None:

@@ -23,7 +23,6 @@ from faceswap.detection import shrink
 from faceswap.images import (
     Picture,
     check_output,
-    file_sha256,
     read_image,
     read_picture,
     with_pixels,
@@ -32,8 +31,7 @@ from faceswap.images import (
 )
 from faceswap.landmarks import LANDMARKERS, make_landmarker, silent_libraries
 from faceswap.sheet import before_after, gallery
-from faceswap.swap import Options, Swapper, choose_faces
-from provenance import read_mark
+from faceswap.swap import Options, Swapper, choose_faces, describe
 
 WINDOW = 1000  # the preview's longer side, pixels
 
@@ -145,22 +143,6 @@ def swap_files(args: argparse.Namespace) -> str:
 def plural(count: int, noun: str) -> str:
     """Returns "1 face", "2 faces"."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def describe(src: str, dst: str, options: Options, faces: int) -> dict:
-    """Returns what the result's metadata say: files by name and hash, options, and the source's own mark."""
-    settings = {
-        "src": Path(src).name,
-        "src_sha256": file_sha256(src),
-        "dst": Path(dst).name,
-        "dst_sha256": file_sha256(dst),
-        "faces": faces,
-        **options.as_dict(),
-    }
-    mark = read_mark(src)
-    if mark is not None:
-        settings["source"] = mark.settings
-    return settings
 
 
 def show(image: np.ndarray, title: str) -> None:

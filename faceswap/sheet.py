@@ -79,3 +79,15 @@ def grid(cells: list[np.ndarray], columns: int) -> np.ndarray:
 def gallery(image: np.ndarray, faces: list[np.ndarray], side: int = 240) -> np.ndarray:
     """Returns all faces of a picture as numbered squares, in their order."""
     return grid([label(cut_square(image, points, side), str(n)) for n, points in enumerate(faces)], 6)
+
+
+def captioned(photo: np.ndarray, result: np.ndarray | None, caption: str, side: int = 220) -> np.ndarray:
+    """Returns a cell of a contact sheet: photo and result (or nothing) side by side over one line of text."""
+    cell = np.full((side + 24, 2 * side + 12, 3), PAPER, np.uint8)
+    for number, image in enumerate((photo, result)):
+        if image is not None:
+            small = fit_within(image, side, side)
+            cell[: small.shape[0], number * side : number * side + small.shape[1]] = small
+    text = caption.encode("ascii", "replace").decode()[-58:]
+    cv2.putText(cell, text, (4, side + 17), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (40, 40, 40), 1, cv2.LINE_AA)
+    return cell

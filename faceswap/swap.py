@@ -12,7 +12,7 @@ from faceswap.blending import BLEND_KINDS, feather_blend, poisson_blend
 from faceswap.colour import correct_colour, is_grey, without_colour
 from faceswap.frame import Frame
 from faceswap.grain import match_grain
-from faceswap.images import as_rgb, read_image
+from faceswap.images import as_rgb, file_sha256, read_image
 from faceswap.landmarks import Landmarker, make_landmarker
 from faceswap.mask import (
     ENOUGH_EYE,
@@ -27,6 +27,7 @@ from faceswap.mask import (
 from faceswap.regions import LEFT_EYE, MOUTH, RIGHT_EYE, face_width, to_mesh
 from faceswap.skin import skin_likeness, to_lab, to_rgb
 from faceswap.warp import Maps, Source, sample
+from provenance import read_mark
 
 SMALLEST = 8.0  # narrower faces are left alone, pixels
 MOUTH_KINDS = ("auto", "always", "never")
@@ -196,3 +197,19 @@ def keep_openings(
     else:
         teeth = float(keep_mouth == "always")
     return keep_target(shown, grid_points, MOUTH, teeth)
+
+
+def describe(src: str | Path, dst: str | Path, options: Options, faces: int) -> dict:
+    """Returns what the result's metadata say: files by name and hash, options, and the source's own mark."""
+    settings = {
+        "src": Path(src).name,
+        "src_sha256": file_sha256(src),
+        "dst": Path(dst).name,
+        "dst_sha256": file_sha256(dst),
+        "faces": faces,
+        **options.as_dict(),
+    }
+    mark = read_mark(src)
+    if mark is not None:
+        settings["source"] = mark.settings
+    return settings

@@ -1,0 +1,224 @@
+"""One face onto a whole folder of photos, in several processes at once, with a report of what was found and done.
+
+What is there already is not made again: a result says in its own metadata from which photo, face and options it comes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, fields
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+
+from faceswap.images import (
+    OUTPUT_SUFFIXES,
+    list_photos,
+    plain_names,
+    read_image,
+    read_picture,
+    with_pixels,
+    write_picture,
+    write_plain,
+)
+from faceswap.landmarks import make_landmarker, silent_libraries
+from faceswap.sheet import captioned, grid
+from faceswap.swap import Options, Swapper, choose_faces, describe
+from provenance import read_mark
+
+REPORT, SHEET = "report.csv", "contact_sheet.jpg"
+SWAPPED, KEPT, NO_FACE, FAILED = "swapped", "there already", "no face", "failed"
+SHOWN = 60  # photos on the contact sheet at most
+AHEAD = 2  # jobs waiting for each process, so that none stands idle and memory stays bounded
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one photo: a line of the report."""
+
+    photo: str  # below the folder
+    result: str  # below the folder of results, empty when nothing was written
+    status: str  # SWAPPED, KEPT, NO_FACE or FAILED
+    faces: int  # found
+    swapped: int
+    seconds: float
+    message: str  # what went wrong, one sentence
+
+
+@dataclass(frozen=True)
+class Job:
+    """How a batch is done: the same for all photos; plain values, sent to each process once."""
+
+    src: str
+    options: Options
+    face: int | str = "all"
+    src_face: int | str = "largest"
+    landmarks: str = "mesh"
+
+
+_swapper: Swapper | None = None  # of this process
+_job: Job | None = None
+
+
+def _start(job: Job) -> None:
+    """Makes a process ready: Ctrl-C is left to the parent, and models are loaded once."""
+    global _swapper, _job
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)  # there is a process for each processor already
+    with silent_libraries():
+        _swapper, _job = make_swapper(job), job
+
+
+def make_swapper(job: Job) -> Swapper:
+    """Returns the swapper of a batch. Errors as of `Swapper`."""
+    return Swapper(job.src, job.options, make_landmarker(job.landmarks), face=job.src_face)
+
+
+def _work(photo: str, out: str) -> tuple[str, int, int, float, str]:
+    """Returns (status, faces found, faces swapped, seconds, message) after one photo, in a process of the pool."""
+    with silent_libraries():
+        return swap_one(_swapper, _job, Path(photo), Path(out))
+
+
+def swap_one(swapper: Swapper, job: Job, photo: Path, out: Path) -> tuple[str, int, int, float, str]:
+    """Returns (status, faces found, faces swapped, seconds, message) after one photo; never raises for a bad one."""
+    start = time.perf_counter()
+    found = []
+    try:
+        picture = read_picture(photo)
+        found = swapper.find(picture.rgb)
+        if not found:
+            return NO_FACE, 0, 0, time.perf_counter() - start, ""
+        chosen = choose_faces(found, job.face, str(photo))
+        settings = describe(job.src, photo, job.options, len(chosen)) | {"face": job.face}
+        write_picture(out, with_pixels(picture, swapper.swap(picture.rgb, chosen)), settings)
+        return SWAPPED, len(found), len(chosen), time.perf_counter() - start, ""
+    except (OSError, ValueError, RuntimeError, MemoryError) as error:
+        return FAILED, len(found), 0, time.perf_counter() - start, " ".join(str(error).split())
+
+
+def run_batch(job: Job, dst: Path, out: Path, workers: int | None = None) -> Iterator[Row]:
+    """Returns an iterator of rows, one for each photo as it is done; at its end report and contact sheet are written.
+
+    Also when the consumer stops early: then photos not reached are missing in the report, and made next time.
+
+    Args:
+        job: the face and how.
+        dst: folder of photos.
+        out: folder of results, with the same folders inside.
+        workers: processes; one for each processor when None.
+
+    Raises:
+        OSError, ValueError: from `list_photos` or `Swapper`, before anything is done.
+    """
+    photos = [p for p in list_photos(dst) if out.resolve() not in p.resolve().parents]
+    if not photos:
+        raise ValueError(f"{dst}: holds no pictures beside the results")
+    make_swapper(job)  # a face that cannot be used ends the batch before it starts
+    return _rows(job, dst, out, photos, workers or os.cpu_count() or 1)
+
+
+def _rows(job: Job, dst: Path, out: Path, photos: list[Path], workers: int) -> Iterator[Row]:
+    """Yields the rows of a batch, first those of what is there already."""
+    results = result_names(dst, photos)
+    rows: list[Row] = []
+    todo = []
+    try:
+        for photo, name in zip(photos, results):
+            row = kept_row(job, dst, photo, out, name)
+            if row is None:
+                todo.append((photo, name))
+            else:
+                rows.append(row)
+                yield row
+        for row in _in_processes(job, dst, out, todo, workers):
+            rows.append(row)
+            yield row
+    finally:
+        order = {str(photo.relative_to(dst)): number for number, photo in enumerate(photos)}
+        rows.sort(key=lambda row: order[row.photo])
+        write_report(out / REPORT, rows)
+        write_sheet(rows, dst, out)
+
+
+def result_names(dst: Path, photos: list[Path]) -> list[Path]:
+    """Returns each result's path below the folder of results: the photo's, as .png where its format is not written."""
+    names = []
+    for photo, bare in zip(photos, plain_names(dst, photos)):
+        suffix = photo.suffix if photo.suffix.lower() in OUTPUT_SUFFIXES else ".png"
+        names.append(bare if bare.suffix == suffix else bare.with_name(bare.name + suffix))
+    return names
+
+
+def kept_row(job: Job, dst: Path, photo: Path, out: Path, name: Path) -> Row | None:
+    """Returns the row of a result that is there already and was made from this photo, face and options, else None."""
+    try:
+        mark = read_mark(out / name)
+        if mark is None:
+            return None
+        wanted = describe(job.src, photo, job.options, mark.settings.get("faces", 0)) | {"face": job.face}
+        if wanted != mark.settings:
+            return None
+    except (OSError, ValueError):
+        return None
+    count = int(mark.settings["faces"])
+    return Row(str(photo.relative_to(dst)), str(name), KEPT, count, count, 0.0, "")
+
+
+def _in_processes(job: Job, dst: Path, out: Path, todo: list[tuple[Path, Path]], workers: int) -> Iterator[Row]:
+    """Yields the rows of all photos to be done, in the order in which they are finished."""
+    waiting = deque(todo)
+    while waiting:
+        count = max(1, min(workers, len(waiting)))
+        pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_start, initargs=(job,))
+        running: dict[Future, tuple[Path, Path]] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < AHEAD * count:
+                    photo, name = waiting[0]
+                    running[pool.submit(_work, str(photo), str(out / name))] = waiting.popleft()
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    result = future.result()
+                    yield _row(dst, *running.pop(future), *result)
+        except BrokenProcessPool:  # a process was killed: who was running is reported, the rest goes on in a new pool
+            for photo, name in list(running.values()) or [waiting.popleft()]:
+                yield _row(dst, photo, name, FAILED, 0, 0, 0.0, f"{photo}: the process working on it was ended")
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _row(dst: Path, photo: Path, name: Path, status: str, faces: int, swapped: int, seconds: float, text: str) -> Row:
+    result = str(name) if status == SWAPPED else ""
+    return Row(str(photo.relative_to(dst)), result, status, faces, swapped, round(seconds, 3), text)
+
+
+def write_report(path: Path, rows: list[Row]) -> None:
+    """Writes the rows as CSV, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with open(part, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [item.name for item in fields(Row)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+    os.replace(part, path)
+
+
+def write_sheet(rows: list[Row], dst: Path, out: Path) -> None:
+    """Writes the contact sheet: photo and result side by side, evenly chosen where there are too many."""
+    shown = [row for row in rows if row.status != FAILED]
+    cells = []
+    for row in shown[:: max(1, -(-len(shown) // SHOWN))]:
+        with contextlib.suppress(OSError, ValueError):
+            result = read_image(out / row.result) if row.result else None
+            cells.append(captioned(read_image(dst / row.photo), result, f"{row.photo}: {row.status}"))
+    if cells:
+        write_plain(out / SHEET, grid(cells, 3))

@@ -1,0 +1,181 @@
+"""Facts about jobs on whole folders: batches and alignment."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+from test_faceswap_drawing import FakeLandmarker, draw_face, place_mesh
+
+from faceswap import align, batch, images
+from faceswap.regions import LEFT_EYE, RIGHT_EYE
+from faceswap.swap import Options, Swapper
+from provenance import read_mark
+
+ROOT = Path(__file__).resolve().parent.parent
+POINTS = place_mesh((150, 120), 50, roll=0.4)
+PHOTO = draw_face(POINTS, (260, 300))
+
+
+def run(*arguments):
+    command = [sys.executable, "-m", "faceswap", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    Image.fromarray(data.astronaut()).save(folder / "a.png")
+    Image.fromarray(np.ascontiguousarray(data.astronaut()[:, ::-1])).save(folder / "deep" / "a.jpg")
+    Image.fromarray(np.full((90, 90, 3), 80, np.uint8)).save(folder / "empty.bmp")
+    (folder / "bad.jpg").write_text("no picture")
+    (folder / "notes.txt").write_text("no photo")
+    return folder
+
+
+@pytest.fixture
+def face(tmp_path):
+    part = data.astronaut()[20:210, 130:320]
+    Image.fromarray(cv2.resize(part, (96, 96), interpolation=cv2.INTER_AREA)).save(tmp_path / "face.png")
+    return tmp_path / "face.png"
+
+
+def test_a_batch_reports_every_photo_and_the_next_makes_only_what_is_missing(photos, face, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["batch", "--src", face, "--dst", photos, "--out", out, "--workers", 1, "--correct_color"]
+    result = run(*arguments)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("2 photos swapped, 1 no face, 1 failed; ")
+    assert "left out: " in result.stderr and "bad.jpg" in result.stderr and "Traceback" not in result.stderr
+    rows = {row["photo"]: row for row in csv.DictReader(open(out / "report.csv", encoding="utf-8"))}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "a.png": "swapped",
+        "bad.jpg": "failed",
+        str(Path("deep", "a.jpg")): "swapped",
+        "empty.bmp": "no face",
+    }
+    assert rows["a.png"]["faces"] == "1" and "bad.jpg" in rows["bad.jpg"]["message"]
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()) == sorted(
+        ["a.png", str(Path("deep", "a.jpg")), "contact_sheet.jpg", "report.csv"]
+    )
+    assert read_mark(out / "a.png").settings["dst"] == "a.png"
+    before = (out / "a.png").stat().st_mtime_ns
+    (out / "deep" / "a.jpg").unlink()
+    result = run(*arguments)
+    assert result.stdout.startswith("1 photo swapped, 1 there already, 1 no face, 1 failed; ")
+    assert (out / "a.png").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"--src": "nothing.png"}, "no such file"), ({"--dst": "nowhere"}, "no such folder"), ({"--dst": ""}, "pictures")],
+)
+def test_a_batch_that_cannot_start_says_why_and_writes_nothing(photos, face, tmp_path, change, words):
+    empty = tmp_path / "void"
+    empty.mkdir()
+    given = {"--src": face, "--dst": photos} | {k: (tmp_path / v if v else empty) for k, v in change.items()}
+    result = run("batch", *[part for pair in given.items() for part in pair], "--out", tmp_path / "out")
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ") and words in result.stderr and result.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [["batch", "--workers", "0"], ["align", "--size", "-3"], ["dance"]])
+def test_impossible_values_are_usage_errors(arguments):
+    result = run(*arguments)
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+
+
+def test_a_result_of_other_options_or_another_photo_is_made_again(tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / "photo.png")
+    Image.fromarray(PHOTO).save(tmp_path / "face.png")
+    job = batch.Job(str(tmp_path / "face.png"), Options())
+    swapper = Swapper(PHOTO, job.options, FakeLandmarker(POINTS), points=POINTS)
+    status, found, swapped, _, _ = batch.swap_one(swapper, job, tmp_path / "photo.png", tmp_path / "out" / "photo.png")
+    assert (status, found, swapped) == (batch.SWAPPED, 1, 1)
+    known = (tmp_path, tmp_path / "photo.png", tmp_path / "out", Path("photo.png"))
+    assert batch.kept_row(job, *known).status == batch.KEPT
+    assert batch.kept_row(batch.Job(job.src, Options(feather=0.2)), *known) is None
+    assert batch.kept_row(batch.Job(job.src, Options(), face="largest"), *known) is None
+    Image.fromarray(255 - PHOTO).save(tmp_path / "photo.png")
+    assert batch.kept_row(job, *known) is None
+
+
+def test_one_photo_that_fails_is_a_row_and_not_an_exception(tmp_path):
+    swapper = Swapper(PHOTO, Options(), FakeLandmarker(POINTS), points=POINTS)
+    job = batch.Job("face.png", Options(), face=3)
+    Image.fromarray(PHOTO).save(tmp_path / "photo.png")
+    status, found, swapped, _, message = batch.swap_one(swapper, job, tmp_path / "photo.png", tmp_path / "o.png")
+    assert (status, found, swapped) == (batch.FAILED, 1, 0) and "no face 3" in message
+    assert batch.swap_one(swapper, job, tmp_path / "gone.png", tmp_path / "o.png")[0] == batch.FAILED
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_photos_called_alike_do_not_overwrite_each_other(tmp_path):
+    names = ["a.png", "a.jpg", "b.bmp", "sub/a.png"]
+    (tmp_path / "sub").mkdir()
+    for name in names:
+        Image.fromarray(PHOTO[:8, :8]).save(tmp_path / name)
+    photos = images.list_photos(tmp_path)
+    results = [p.as_posix() for p in batch.result_names(tmp_path, photos)]
+    assert results == ["a.jpg", "a.png", "b.png", "sub/a.png"] and len(set(results)) == 4
+    assert len({p.as_posix() for p in images.plain_names(tmp_path, photos)}) == 4
+
+
+@pytest.mark.parametrize("size", [64, 256, 512])
+def test_aligned_eyes_are_level_centred_and_at_ffhqs_height(size):
+    cut = align.align_face(PHOTO, POINTS, size)
+    assert cut.shape == (size, size, 3)
+    corners = align.ffhq_square(POINTS)
+    into = cv2.getAffineTransform(corners[[0, 3, 1]].astype(np.float32), np.float32([[0, 0], [size, 0], [0, size]]))
+    eyes = [POINTS[list(ring), :2].mean(0) for ring in (RIGHT_EYE, LEFT_EYE)]
+    right, left = ([*eye, 1] @ into.T for eye in eyes)
+    assert abs(right[1] - left[1]) < 0.02 * size
+    assert (right[0] + left[0]) / 2 == pytest.approx(size / 2, abs=0.03 * size)
+    for x, y in (right, left):
+        assert cut[int(y), int(x)].max() < 110  # the drawn pupil lies there
+
+
+def test_alignment_of_an_upright_square_is_a_plain_cut():
+    image = np.random.default_rng(0).integers(0, 255, (200, 200, 3)).astype(np.uint8)
+    points = place_mesh((100, 95), 30)
+    corners = align.ffhq_square(points)
+    side = np.linalg.norm(corners[3] - corners[0])
+    points[:, :2] = (points[:, :2] - corners[0]) * (100 / side) + [49.5, 49.5]  # the square covers pixels 50 to 149
+    assert np.abs(align.align_face(image, points, 100).astype(int) - image[50:150, 50:150]).max() <= 3
+
+
+def test_what_lies_beyond_the_photo_is_mirrored():
+    points = place_mesh((30, 30), 30)
+    image = draw_face(points, (120, 120))
+    cut = align.align_face(image, points, 128)
+    assert cut.min() > 0  # no black corners
+    with pytest.raises(ValueError, match="outside"):
+        align.align_face(image, place_mesh((900, 900), 20), 64)
+
+
+def test_align_cuts_every_face_of_a_folder(photos, tmp_path):
+    result = run("align", "--src", photos, "--out", tmp_path / "faces", "--size", 96)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("2 squares from 4 photos in ")
+    assert "1 without a face" in result.stdout and "1 unreadable" in result.stdout
+    with Image.open(tmp_path / "faces" / "a-0.png") as cut:
+        assert cut.size == (96, 96)
+    assert (tmp_path / "faces" / "deep" / "a-0.png").exists()
+
+
+def test_align_leaves_out_small_faces_and_does_nothing_twice(tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(PHOTO).save(tmp_path / "in" / "a.png")
+    landmarker = FakeLandmarker(POINTS, place_mesh((40, 40), 6))
+    (first,) = align.align_folder(tmp_path / "in", tmp_path / "out", 64, landmarker, smallest=40)
+    assert [p.name for p in first.written] == ["a-0.png"] and first.too_small == 1
+    landmarker.faces = []
+    (again,) = align.align_folder(tmp_path / "in", tmp_path / "out", 64, landmarker, smallest=40)
+    assert again.written == first.written
