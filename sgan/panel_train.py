@@ -221,7 +221,7 @@ class TrainPanel(Panel):
         if isinstance(event, Step):
             self.last_step = event
         elif isinstance(event, Stats):
-            self.history.append({"nimg": event.nimg, **event.values})
+            self.history.append({"nimg": event.nimg, "iteration": event.iteration, **event.values})
             if time.monotonic() >= self.plot_next:
                 self._draw_plot()
         elif isinstance(event, Grid):

@@ -10,20 +10,13 @@ import time
 import urllib.request
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from desk import TINY, make_desk, notebook_environment
 
-ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 TOKEN = "test"
 PATIENCE = 90_000  # milliseconds for whatever needs a kernel
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
-TINY = dict(
-    max_step=1, step=1, channel_base=64, channel_max=8, dim_latent=8, n_fc=1, mini_batch_size=4, n_show_loss=5,
-    n_show_grid=20, n_sample_total=1_000_000, save_every=1_000_000,
-)  # fmt: skip
-
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
@@ -32,29 +25,13 @@ playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright i
 pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
 
 
-def astronaut() -> np.ndarray:
-    from skimage.data import astronaut
-
-    return astronaut()
-
-
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory) -> Path:
     """A folder like the project's, with copies of the notebooks and pictures to work on."""
-    desk = tmp_path_factory.mktemp("desk")
-    (desk / "environment.yml").touch()
-    shutil.copytree(ROOT / "notebooks", desk / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    desk = make_desk(tmp_path_factory.mktemp("desk"))
     settings = desk / "jupyter" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
-    (desk / "pictures").mkdir()
-    rng = np.random.default_rng(0)
-    for i in range(12):
-        colours = rng.integers(0, 255, (2, 2, 3), np.uint8)
-        Image.fromarray(colours).resize((16, 16), Image.Resampling.BICUBIC).save(desk / "pictures" / f"{i}.png")
-    photo = astronaut()
-    Image.fromarray(photo).save(desk / "photo.png")
-    Image.fromarray(photo[:300, 90:390, ::-1][:, ::-1].copy()).save(desk / "a face.png")
     return desk
 
 
@@ -65,17 +42,11 @@ def lab(desk):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     parameters = dict(
-        image_folder_path="pictures", save_folder_path="run", checkpoint="run", settings=TINY, body="photo.png"
+        image_folder_path="pictures", save_folder_path="run", settings=TINY | {"n_sample_total": 1_000_000}
     )
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "NOTEBOOK_PARAMETERS": json.dumps(parameters),
-        "RANDOM_UNREAL_FACE_CACHE": str(desk / "cache"),
-        "OMP_NUM_THREADS": "1",
-        **{name: str(desk / "jupyter") for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")},
-        "JUPYTERLAB_SETTINGS_DIR": str(desk / "jupyter"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(desk / "jupyter"),
-    }
+    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
+    environment = notebook_environment(desk, **parameters, checkpoint="run", body="photo.png")
+    environment |= {name: str(desk / "jupyter") for name in places}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}"]
     command += [f"--IdentityProvider.token={TOKEN}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={desk}"]
     with open(desk / "server.log", "w") as log:

@@ -1,0 +1,360 @@
+"""The form, the training panel and the face panel, without a kernel: callbacks then run at once."""
+
+import asyncio
+import dataclasses
+
+import numpy as np
+import pytest
+from desk import TINY, draw_pictures
+
+pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
+
+import ipywidgets as widgets
+
+from panels import OnMainThread, Shown
+from provenance import GENERATED, read_mark
+from sgan.config import PRESETS, ConfigError, HParams, TrainConfig, resolution_of
+from sgan.editing import Edit, apply_edits, find_directions, sample_w, style_indices
+from sgan.events import Changed, Finished, Stats
+from sgan.launch import read_rows
+from sgan.panel import ConfigForm, FacePanel, TrainPanel, newest_checkpoint, show_folder
+from sgan.panel_form import ResolutionTable, live_widget
+from sgan.panel_train import duration
+from sgan.persona import PersonaError, load_persona, read_persona
+from sgan.sampling import draw_images, seeds_to_ws
+from sgan.state import TrainState, load_generator, save_generator
+
+CONFIG = TrainConfig(**TINY | {"max_step": 2})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RANDOM_UNREAL_FACE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return draw_pictures(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A generator file of random weights; the w of different seeds differ."""
+    path = tmp_path_factory.mktemp("checkpoint") / "generator.safetensors"
+    return save_generator(TrainState.create(CONFIG).G_ema, path, {})
+
+
+# --- the form
+
+
+def test_every_setting_has_a_field_with_its_help_and_range():
+    form = ConfigForm()
+    for f in dataclasses.fields(TrainConfig):
+        field = form.fields[f.name]
+        if isinstance(field, ResolutionTable):
+            assert f.metadata["help"] in field.boxes[64].tooltip
+            continue
+        assert field.widget.tooltip == f.metadata["help"]
+        for end in ("min", "max"):
+            if f.metadata[end] is not None:
+                assert getattr(field.widget, end) == f.metadata[end]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_preset_gives_its_settings(preset):
+    assert ConfigForm(preset).config() == TrainConfig(**PRESETS[preset])
+
+
+def test_changing_the_preset_leaves_nothing_of_the_old_one():
+    form = ConfigForm("gpu", image_folder_path="faces")
+    form.presets.value = "cpu"
+    assert form.config() == TrainConfig(**PRESETS["cpu"], image_folder_path="faces")
+
+
+def test_form_returns_what_was_put():
+    values = dict(
+        batch_size={8: 32, 16: 8}, learning_rate={64: 0.001}, style_mixing=(1, 2), flip=False, precision="fp32",
+        max_step=3, CUDA_VISIBLE_DEVICES="0,1", r1_gamma=2.5, balance=0.25,
+    )  # fmt: skip
+    config = ConfigForm("cpu", **values).config()
+    assert {name: getattr(config, name) for name in values} == values
+
+
+def test_form_tells_what_cannot_work():
+    form = ConfigForm("cpu")
+    form.fields["step"].put(8)
+    with pytest.raises(ConfigError, match="max_step is 4, below step 8"):
+        form.config()
+    assert "max_step is 4, below step 8" in form.message.value
+    form.fields["step"].put(1)
+    assert "8 px (batch 16)" in form.message.value
+    form.fields["learning_rate"].boxes[64].value = "fast"
+    with pytest.raises(ConfigError, match="learning_rate.*fast"):
+        form.config()
+
+
+def test_form_refuses_a_name_that_is_no_setting():
+    with pytest.raises(ConfigError, match="colour is no setting"):
+        ConfigForm("cpu", colour=1)
+
+
+def test_live_widgets_keep_to_the_ranges():
+    rate = live_widget("learning_rate", 0.002)
+    assert (
+        isinstance(rate, widgets.FloatLogSlider)
+        and 10**rate.max == HParams.__dataclass_fields__["learning_rate"].metadata["max"]
+    )
+    assert not rate.continuous_update
+    assert isinstance(live_widget("DGR", 1), widgets.IntSlider)
+    assert live_widget("no_such_parameter", 1) is None
+
+
+def test_folder_is_shown_or_what_is_wrong_with_it(pictures, tmp_path):
+    shown = show_folder(pictures)
+    assert "12 pictures in 1 folder" in shown.text and shown.picture.shape == (96, 12 * 96, 3)
+    assert "No folder is chosen" in show_folder("").text
+    assert f"{tmp_path / 'no'} is not a folder" in show_folder(tmp_path / "no").text
+
+
+# --- training
+
+
+def panel_for(pictures, folder, **values) -> TrainPanel:
+    settings = TINY | dict(image_folder_path=str(pictures), save_folder_path=str(folder), device="cpu") | values
+    return TrainPanel(ConfigForm("cpu", **settings).config)
+
+
+def test_training_is_shown_and_ends(pictures, tmp_path):
+    panel = panel_for(pictures, tmp_path, n_sample_total=60)
+    result = asyncio.run(panel.run())
+    assert repr(result) == "training: done after 0.06 kimg"
+    assert bytes(panel.grid.value[:4]) == bytes(panel.plot.value[:4]) == b"\x89PNG"
+    assert panel.bar.value == panel.bar.max == 60 and "0.1 of 0.06 kimg" in panel.status.value
+    assert [row["nimg"] for row in panel.history] == [row["nimg"] for row in read_rows(tmp_path / "stats.jsonl")]
+    assert set(result._repr_mimebundle_()) == {"text/plain", "image/jpeg"}
+    assert not panel.buttons["Start"].disabled and panel.buttons["Stop"].disabled
+
+
+def test_live_slider_takes_effect_and_is_marked(pictures, tmp_path):
+    panel = panel_for(pictures, tmp_path, n_sample_total=80)
+    seen = []
+    show = panel.show
+
+    def watch(event):
+        show(event)
+        seen.append(event)
+        if event.nimg == 20 and isinstance(event, Stats):
+            sliders = {slider.description: slider for slider in panel.live.children}
+            assert list(sliders) == ["learning_rate", "r1_gamma", "DGR", "n_show_loss"]
+            sliders["learning_rate"].value, sliders["DGR"].value = 0.01, 2
+
+    panel.show = watch
+    asyncio.run(panel.run())
+    changes = [event for event in seen if isinstance(event, Changed)]
+    assert [event.nimg for event in changes] == [20, 20]
+    assert changes[0].patch == {"learning_rate": {8: pytest.approx(0.01)}} and changes[1].patch == {"DGR": 2}
+    later = [event.values["learning_rate"] for event in seen if isinstance(event, Stats) and event.nimg > 20]
+    assert later == pytest.approx([0.01] * len(later)) and later
+    assert panel.marks == [(0.02, "learning_rate 8: 0.01"), (0.02, "DGR 2")]
+
+
+def test_pause_holds_and_stop_saves_and_resume_shows_the_whole_history(pictures, tmp_path):
+    async def work():
+        running = asyncio.ensure_future(panel.run())
+        while len(panel.history) < 3:
+            await asyncio.sleep(0.01)
+        panel.buttons["Pause"].click()
+        await asyncio.sleep(0.2)
+        held = panel.last_step.nimg
+        await asyncio.sleep(0.2)
+        assert panel.last_step.nimg == held
+        panel.buttons["Resume"].click()
+        while panel.last_step.nimg == held:
+            await asyncio.sleep(0.01)
+        panel.buttons["Stop"].click()
+        return await running
+
+    panel = panel_for(pictures, tmp_path, n_sample_total=1_000_000)
+    assert panel.buttons["Resume"].disabled
+    assert "stopped" in repr(asyncio.run(work()))
+    before = list(panel.history)
+    assert list(tmp_path.glob("state-*.safetensors")) and not panel.buttons["Resume"].disabled
+
+    again = panel_for(pictures, tmp_path, n_sample_total=panel.last_step.nimg + 20)
+    assert "Resume goes on" in again.message.value
+    assert "done" in repr(asyncio.run(again.run()))
+    assert len(again.history) > len(before)
+    assert [row["loss_d"] for row in again.history[: len(before)]] == [row["loss_d"] for row in before]
+
+
+def test_cancelling_saves(pictures, tmp_path):
+    async def work():
+        running = asyncio.ensure_future(panel.run())
+        while len(panel.history) < 2:
+            await asyncio.sleep(0.01)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    panel = panel_for(pictures, tmp_path, n_sample_total=1_000_000)
+    asyncio.run(work())
+    assert list(tmp_path.glob("state-*.safetensors")) and "interrupted" in panel.message.value
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"image_folder_path": ""}, "image_folder_path is empty"),
+        ({"image_folder_path": "no such folder"}, "no such folder is not a folder"),
+        ({"is_train": False}, "holds no state"),
+        ({"device": "cuda:77"}, "cuda:77"),
+    ],
+)
+def test_errors_are_one_sentence_with_the_traceback_folded(values, message, pictures, tmp_path):
+    panel = panel_for(pictures, tmp_path, **values)
+    assert message in repr(asyncio.run(panel.run()))
+    sentence, folded = panel.message.value.split("<details>")
+    assert message in sentence and "Traceback" not in sentence and "Traceback" in folded
+
+
+def test_ten_thousand_events_leave_one_picture(pictures, tmp_path):
+    panel = panel_for(pictures, tmp_path)
+    values = {"loss_d": 1.0, "loss_g": 1.0, "resolution": 8}
+    for i in range(10_000):
+        panel.show(Stats(i, i, {**values, "kimg": i / 1000}))
+    assert len(panel.history) == 10_000 and len(panel.plot.value) < 300_000
+    assert len(panel.get_state()["children"]) == 5
+
+
+def test_durations():
+    assert [duration(s) for s in (5, 600, 9000, 400_000)] == ["5 s", "10 min", "2.5 h", "4.6 days"]
+
+
+# --- faces
+
+
+@pytest.fixture
+def faces(checkpoint, tmp_path):
+    return FacePanel(str(checkpoint), tmp_path, seed=3)
+
+
+def test_seed_and_psi_are_those_of_sampling(faces, checkpoint):
+    G = load_generator(checkpoint)
+    faces.seed.value, faces.psi.value = 12, 0.5
+    expected = next(draw_images(G, seeds_to_ws(G, [12], 0.5)))
+    assert np.array_equal(faces.picture, expected)
+    faces.noise.value = False
+    assert faces.settings()["noise_mode"] == "none"
+
+
+def test_listeners_hear_of_every_face(faces):
+    heard = []
+    faces.on_face(lambda picture, settings: heard.append(settings))
+    faces.seed.value = 5
+    faces.surprise_me()
+    assert heard[0]["seed"] == 3 and heard[1]["seed"] == 5 and len(heard) >= 2
+
+
+def test_direction_sliders_add_up_and_are_undone(faces):
+    plain = faces.picture
+    faces.sliders[0].value = 2.0
+    faces.kind.value = "samples"
+    assert faces.sliders[0].value == 0.0
+    faces.sliders[1].value = -3.0
+    assert faces.edits() == [Edit("weights", "all", 0, 2.0), Edit("samples", "all", 1, -3.0)]
+    assert len(faces.settings()["edits"]) == 2
+    faces.clear_edits()
+    assert faces.edits() == [] and np.array_equal(faces.picture, plain)
+
+
+def test_exports_carry_their_mark_and_the_persona_gives_the_same_face_again(faces, checkpoint, tmp_path):
+    faces.sliders[0].value = 1.5
+    mark = read_mark(faces.save_picture())
+    assert mark.source_type == GENERATED and mark.settings["seed"] == 3 and mark.settings["edits"]
+    path = faces.save_persona()
+    assert path.stat().st_size < 20_000
+    other = FacePanel(str(checkpoint), tmp_path, seed=99)
+    other.load_persona(path)
+    assert np.array_equal(other.picture, faces.picture)
+    assert other.settings()["persona"]["seed"] == 3
+    other.seed.value = 4
+    assert "persona" not in other.settings()
+    assert read_mark(faces.save_mix()).settings["mix_seeds"] == [4, 5, 6, 7, 8]
+
+
+def test_persona_of_another_checkpoint_is_refused(faces, tmp_path):
+    path = faces.save_persona()
+    text = path.read_text().replace(faces.G.checkpoint_hash, "0" * 64)
+    with pytest.raises(PersonaError, match="belongs to checkpoint 000000000000"):
+        faces.take_persona(read_persona(text.encode()))
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"format": "random-unreal-face persona"}', b"\xff\x00"])
+def test_files_of_strangers_are_no_personas(data, tmp_path):
+    with pytest.raises(PersonaError):
+        read_persona(data)
+    with pytest.raises(FileNotFoundError, match="no.json"):
+        load_persona(tmp_path / "no.json")
+
+
+def test_mixing_grid_has_people_down_and_styles_across(faces):
+    faces.mix_rows.value, faces.mix_columns.value = "1 2", "3, 4 5"
+    side = 2 ** (CONFIG.max_step + 2)
+    picture = faces.mix_picture()
+    assert picture.shape == (3 * side, 4 * side, 3)
+    faces.mix_rows.value = "a b"
+    assert "invalid literal" in faces.message.value
+
+
+def test_missing_checkpoint_is_told(tmp_path):
+    panel = FacePanel(str(tmp_path / "no"), tmp_path)
+    assert "does not exist" in panel.message.value and "no face" in repr(panel)
+    assert newest_checkpoint(tmp_path, "other") == "other"
+
+
+# --- directions
+
+
+def test_directions_are_orthonormal_and_strongest_first(checkpoint):
+    G = load_generator(checkpoint)
+    for kind in ("weights", "samples"):
+        found = find_directions(G, kind, "coarse", count=4)
+        assert np.allclose(found.vectors @ found.vectors.T, np.eye(4), atol=1e-5)
+    assert np.all(np.diff(found.deviations.numpy()) <= 1e-4)  # of the samples' own principal components
+    w = sample_w(G)
+    assert found.deviations[0] ** 2 == pytest.approx(np.linalg.eigvalsh(np.cov(w.T.numpy()))[-1], rel=1e-3)
+
+
+def test_an_edit_moves_only_the_layers_of_its_range(checkpoint):
+    G = load_generator(checkpoint)
+    ws = seeds_to_ws(G, [0])
+    moved = apply_edits(G, ws, [Edit("weights", "coarse", 0, 2.0)])
+    changed = {i for i in range(G.config.num_ws) if not np.array_equal(ws[0, i], moved[0, i])}
+    assert changed == set(style_indices(G.config, "coarse")) < set(range(G.config.num_ws))
+    assert resolution_of(1) == 8  # coarse ends there
+
+
+# --- what all panels share
+
+
+def test_calls_that_pile_up_become_one():
+    done = []
+
+    async def work():
+        later = OnMainThread(lambda: done.append(1))
+        for _ in range(50):
+            later()
+        assert done == []
+        await asyncio.sleep(0)
+
+    asyncio.run(work())
+    assert done == [1]
+    OnMainThread(lambda: done.append(2))()  # no loop: at once
+    assert done == [1, 2]
+
+
+def test_shown_is_text_and_picture():
+    assert Shown("text")._repr_mimebundle_() == {"text/plain": "text"}
+    assert Finished(1, 1, "done").reason == "done"
