@@ -168,6 +168,10 @@ class HParams:
     ema_rampup: float = setting(0.05, "half-life as a share of the images seen, while that is less", min=0, max=1)
     style_mixing_prob: float = setting(0.9, "share of training samples that mix two styles", min=0, max=1)
 
+    shared_pass: bool = setting(
+        False, "one pass of the discriminator over generated images serves both updates: faster, another update rule"
+    )
+
     def __post_init__(self):
         check_ranges(self)
 

@@ -92,7 +92,7 @@ def open_dataset(
     cache_dir: str | Path | None = None,
     progress: Callable[[Sequence], Sequence] = iter,
 ) -> Dataset:
-    """The Dataset of `folder`, from the cache or decoded now. `progress` wraps the files while they are decoded.
+    """The Dataset of `folder`, from the cache or decoded now; `progress` wraps the files' numbers meanwhile.
 
     The cache is keyed by the names, sizes and times of the files: a changed folder is decoded again. It is written
     beside and renamed, so two runs may build it at once. DataError when not one picture can be read.
@@ -138,8 +138,9 @@ def _build_cache(
         )
         names, bad = [], []
         with ThreadPoolExecutor() as pool:
-            for path, image in zip(files, progress(pool.map(load, files)), strict=True):
-                name = str(path.relative_to(folder))
+            images = pool.map(load, files)
+            for i in progress(range(len(files))):
+                image, name = next(images), str(files[i].relative_to(folder))
                 if isinstance(image, str):
                     bad.append((name, image))
                 else:

@@ -14,14 +14,13 @@ import torch
 import torch.distributed as dist
 
 from provenance import GENERATED, Mark, write_image
-from sgan.config import ConfigError, HParams, ModelConfig, TrainConfig, to_dict
+from sgan.config import STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, to_dict
 from sgan.data import Dataset, image_batches, open_dataset
 from sgan.events import Changed, Control, Event, Finished, Grid, Stats
 from sgan.loop import draw_grid, train
 from sgan.sampling import seed_to_z
 from sgan.state import (
     GENERATOR_NAME,
-    STATE_PATTERN,
     CheckpointError,
     TrainState,
     load_state,
@@ -151,7 +150,7 @@ def run_training(
 ) -> Iterator[Event]:
     """The events of a whole run; grids, plot, logs, states and the generator appear in save_folder_path.
 
-    progress wraps the list of files while they are decoded; on_open is told state and data before the first step;
+    progress wraps the files' numbers while they are decoded; on_open is told state and data before the first step;
     replay repeats the changes of an earlier run's hparams.jsonl. With is_train False the only event is the grid of
     the saved state.
     """

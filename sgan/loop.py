@@ -19,7 +19,9 @@ from sgan.ops import downsample_2d, upsample_2d
 from sgan.state import ADAM_BETA2, TrainState, save_state
 from sgan.viz import make_grid, to_uint8
 
-SEED_STRIDE = 1_000_003  # separates the random streams of neighbouring seeds
+SEED_STRIDE = 1_000_000_007  # separates the random streams of neighbouring seeds
+NOISE_SEED_STRIDE = 2**40  # and those of noise, by process
+MAX_SHARED_LOGIT = 12.0  # below -12 sigmoid(l) has no digits left to divide by
 
 
 def train(
@@ -88,19 +90,24 @@ def step(state: TrainState, real: np.ndarray, meter: "Meter", dtype: torch.dtype
     level, alpha = config.schedule(state.nimg)
     resolution = resolution_of(level)
     batch_size = config.batch_size_at(resolution)
-    torch.manual_seed(config.seed * SEED_STRIDE + state.iteration)
     real_img = torch.from_numpy(np.ascontiguousarray(real)).to(state.device, torch.float32) / 127.5 - 1
     if alpha < 1.0:
         real_img = fade_image(real_img, alpha)
     shape = dict(step=level, alpha=alpha, dtype=dtype)
     lr = hparams.learning_rate_at(resolution)
 
-    _update_D(state, real_img, meter, lr, shape)
+    updates_G = state.iteration % hparams.DGR == hparams.DGR - 1
+    shares = hparams.shared_pass and updates_G
+    if shares:
+        _update_both(state, real_img, meter, lr, shape)
+    else:
+        _update_D(state, real_img, meter, lr, shape)
     if state.iteration % hparams.d_reg_interval == 0:
         gamma = hparams.r1_gamma_at(resolution, batch_size)
         _regularize_D(state, real_img, meter, lr, gamma, shape)
-    if state.iteration % hparams.DGR == hparams.DGR - 1:
-        _update_G(state, len(real), meter, lr, shape)
+    if updates_G:
+        if not shares:
+            _update_G(state, len(real), meter, lr, shape)
         update_ema(state.G_ema, state.G, ema_beta(hparams, state.nimg, batch_size * hparams.DGR))
     state.nimg += batch_size
     state.iteration += 1
@@ -109,7 +116,7 @@ def step(state: TrainState, real: np.ndarray, meter: "Meter", dtype: torch.dtype
 
 def _update_D(state: TrainState, real_img: Tensor, meter: "Meter", lr: float, shape: dict) -> None:
     with torch.no_grad():
-        gen_img = generate(state, len(real_img), shape)
+        gen_img = generate(state, len(real_img), shape, phase=0)
     state.D.requires_grad_(True)
     gen_logits, real_logits = state.D(gen_img, **shape), state.D(real_img, **shape)
     loss = (losses.fake_loss(gen_logits) + losses.real_loss(real_logits)).mean()
@@ -129,24 +136,53 @@ def _regularize_D(state: TrainState, real_img: Tensor, meter: "Meter", lr: float
 
 def _update_G(state: TrainState, n: int, meter: "Meter", lr: float, shape: dict) -> None:
     state.D.requires_grad_(False)
-    loss = losses.generator_loss(state.D(generate(state, n, shape, update_w_avg=True), **shape)).mean()
+    loss = losses.generator_loss(state.D(generate(state, n, shape, phase=1), **shape)).mean()
     loss.backward()
     _apply(state.G_opt, lr)
     meter.add(loss_g=loss)
 
 
-def generate(state: TrainState, n: int, shape: dict, update_w_avg: bool = False) -> Tensor:
-    """n training samples of G with random noise and style mixing, [n, 3, R, R].
+def _update_both(state: TrainState, real_img: Tensor, meter: "Meter", lr: float, shape: dict) -> None:
+    """Both updates from one pass of D over the generated images: a third less work, gradients taken at the same D.
 
-    Latents are drawn for the whole batch of all processes, of which this one takes its share: the number of processes
-    does not change what is trained on.
+    D's and G's losses differ only in d loss / d logit, a number per sample: sigmoid(l) for D, -sigmoid(-l) for G. So
+    the gradient with respect to the images is D's times -sigmoid(-l) / sigmoid(l) = -exp(-l). What minibatch
+    standard deviation couples between samples is scaled by the wrong sample's number, which is neglected.
     """
+    state.D.requires_grad_(True)
+    gen_img = generate(state, len(real_img), shape, phase=1)
+    seen = gen_img.detach().requires_grad_(True)
+    gen_logits, real_logits = state.D(seen, **shape), state.D(real_img, **shape)
+    loss = (losses.fake_loss(gen_logits) + losses.real_loss(real_logits)).mean()
+    loss.backward()
+    ratio = -torch.exp(-gen_logits.detach().clamp(min=-MAX_SHARED_LOGIT))
+    gen_img.backward(seen.grad * ratio[:, None, None, None])
+    _apply(state.D_opt, lr, state.hparams.d_reg_interval)
+    _apply(state.G_opt, lr)
+    meter.add(
+        loss_d=loss,
+        loss_g=losses.generator_loss(gen_logits).mean(),
+        real_sign=real_logits.sign().mean(),
+        fake_sign=gen_logits.sign().mean(),
+    )
+
+
+def generate(state: TrainState, n: int, shape: dict, phase: int) -> Tensor:
+    """n training samples of G with random noise and style mixing, [n, 3, R, R]; phase is 0 for D's turn, 1 for G's.
+
+    Random numbers depend on (seed, iteration, phase) alone. Latents are drawn for the whole batch of all processes, of
+    which this one takes its share: the number of processes does not change what is trained on. Noise is each process's
+    own. G's turn also advances w_avg.
+    """
+    seed = (state.config.seed * SEED_STRIDE + state.iteration) * 2 + phase
+    torch.manual_seed(seed)
     share = slice(_rank() * n, (_rank() + 1) * n)
     z, other = torch.randn(2, n * _world(), state.config.dim_latent, device=state.device)
-    ws = state.G.mapping(z, update_w_avg=update_w_avg)
+    ws = state.G.mapping(z, update_w_avg=phase == 1)
     if state.hparams.style_mixing_prob > 0:
         num_ws = 2 * (shape["step"] - state.config.min_step + 1)
         ws = mix_styles(ws, state.G.mapping(other), num_ws, state.hparams.style_mixing_prob)
+    torch.manual_seed(seed + NOISE_SEED_STRIDE * (1 + _rank()))
     return state.G.synthesis(ws[share], noise_mode="random", **shape)
 
 

@@ -10,7 +10,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sgan.config import PRESETS, ConfigError, HParams, ModelConfig, TrainConfig, from_dict, parse_by_resolution
+from sgan.config import (
+    PRESETS,
+    STATE_PATTERN,
+    ConfigError,
+    HParams,
+    ModelConfig,
+    TrainConfig,
+    from_dict,
+    parse_by_resolution,
+)
 
 DEFAULT_CHECKPOINT = "checkpoints/faces"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
@@ -146,31 +155,27 @@ def make_config(options: argparse.Namespace, cuda: bool) -> TrainConfig:
     values = dict(PRESETS[options.preset or ("gpu" if on_gpu else "cpu")])
     run_dir = given.get("save_folder_path", TrainConfig.save_folder_path)
     saved = Path(run_dir) / "config.json"
-    if given.get("is_continue", True) and not options.preset and _has_state(run_dir) and saved.exists():
+    has_state = any(Path(run_dir).glob(STATE_PATTERN))
+    if given.get("is_continue", True) and not options.preset and has_state and saved.exists():
         values = json.loads(saved.read_text(encoding="utf-8"))
     if "max_step" in given and "step" not in given:
         values["step"] = min(values.get("step", TrainConfig.step), given["max_step"])
     return from_dict(TrainConfig, {**values, **given})
 
 
-def _has_state(run_dir: str) -> bool:
-    from sgan.launch import newest_state
-
-    return newest_state(run_dir) is not None
-
-
 def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """`train`: the events of the run drive a progress bar."""
     if options.CUDA_VISIBLE_DEVICES:  # before anything asks CUDA how many devices there are
         os.environ["CUDA_VISIBLE_DEVICES"] = options.CUDA_VISIBLE_DEVICES
+    config = make_config(options, cuda=False)  # says what is wrong before anything slow is imported
+    if config.is_train and not config.image_folder_path:
+        raise ConfigError("image_folder_path is missing; give the folder of face images to train on")
     import torch
 
     from sgan.launch import resolve_device, start_workers
 
     config = make_config(options, torch.cuda.is_available())
     device = resolve_device(config.device)
-    if config.is_train and not config.image_folder_path:
-        raise ConfigError("image_folder_path is missing; give the folder of face images to train on")
     if config.n_gpu > 1 and "RANK" not in os.environ:
         if device.type == "cuda" and torch.cuda.device_count() < config.n_gpu:
             raise ConfigError(f"n_gpu is {config.n_gpu}, but PyTorch sees {torch.cuda.device_count()} CUDA devices")
@@ -207,7 +212,7 @@ def _drive(config: TrainConfig, arguments: Sequence[str], replay: Sequence[dict]
     with bar:
 
         def on_open(state: Any, dataset: Any) -> None:
-            bar.initial = bar.n = state.nimg
+            bar.initial = bar.n = bar.last_print_n = state.nimg
             bar.write(f"{len(dataset)} images in {len(dataset.groups)} folders; {_sizes(state)}")
             if dataset.bad:
                 bar.write(f"{len(dataset.bad)} files left out: {config.save_folder_path}/bad_images.txt")
@@ -216,7 +221,7 @@ def _drive(config: TrainConfig, arguments: Sequence[str], replay: Sequence[dict]
             if state.nimg:
                 bar.write(f"going on after {state.nimg / 1000:g} kimg")
 
-        files = lambda results: tqdm(results, desc="decoding", unit="img", leave=False, disable=quiet)  # noqa: E731
+        files = lambda numbers: tqdm(numbers, desc="decoding", unit="img", leave=False, disable=quiet)  # noqa: E731
         for event in run_training(config, control, files, on_open, replay):
             if isinstance(event, Step):
                 bar.update(event.batch_size)
@@ -268,9 +273,6 @@ def _say_end(config: TrainConfig, reason: str, arguments: Sequence[str]) -> None
 
 def run_sample(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """`sample`: one PNG per seed and a grid, each with how it was made."""
-    from sgan.launch import resolve_device
-    from sgan.state import load_generator
-
     single = Path(options.out).suffix.lower() in SUFFIXES
     seeds = options.seeds if isinstance(options.seeds, list) else parse_seeds(options.seeds)
     if single and (len(seeds) > 1 or len(options.mix_seeds or []) > 1):
@@ -279,6 +281,9 @@ def run_sample(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise ConfigError(f"resolution is {options.resolution}; it must be between 4 and 8192")
     if not -10 <= options.truncation_psi <= 10:
         raise ConfigError(f"truncation_psi is {options.truncation_psi}; it must be between -10 and 10")
+    from sgan.launch import resolve_device
+    from sgan.state import load_generator
+
     device = resolve_device(options.device)
     G = load_generator(options.checkpoint, device)
     low, high = G.config.min_step, G.config.max_step

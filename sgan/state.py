@@ -17,12 +17,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from sgan.config import HParams, ModelConfig, TrainConfig, from_dict, to_dict
+from sgan.config import STATE_PATTERN, HParams, ModelConfig, TrainConfig, from_dict, to_dict
 from sgan.networks import Discriminator, Generator
 
 FORMAT = "random-unreal-face"
 FORMAT_VERSION = 1
-STATE_PATTERN = "state-*.safetensors"
 GENERATOR_NAME = "generator.safetensors"
 ADAM_BETA2 = 0.99  # beta1 is 0: arXiv 1912.04958, appendix B
 ADAM_EPS = 1e-8
@@ -108,7 +107,7 @@ def save_state(state: TrainState, run_dir: str | Path) -> Path:
 
 def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainState:
     """The TrainState of a state file (or of the newest one in a run folder)."""
-    tensors, meta = read_tensors(find_checkpoint(path), kind="state")
+    tensors, meta = read_tensors(find_checkpoint(path, "state"), kind="state")
     config = from_dict(TrainConfig, meta["config"])
     state = TrainState.create(config, device)
     state.hparams = from_dict(HParams, meta["hparams"])
@@ -131,7 +130,7 @@ def transfer_weights(state: TrainState, path: str | Path) -> int:
 
     The optimiser starts afresh. CheckpointError when nothing fits.
     """
-    path = find_checkpoint(path)
+    path = find_checkpoint(path, "state")
     tensors, _ = read_tensors(path, kind="state")
     taken = 0
     for prefix, network in state.networks().items():
@@ -198,15 +197,15 @@ def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Gene
     return G
 
 
-def find_checkpoint(path: str | Path) -> Path:
-    """`path` itself if it is a file; in a folder generator.safetensors, else the newest state."""
+def find_checkpoint(path: str | Path, kind: str = "generator") -> Path:
+    """`path` itself if it is a file; in a folder the newest state, or generator.safetensors first for that kind."""
     path = Path(path)
     if path.is_dir():
-        if (path / GENERATOR_NAME).is_file():
+        if kind == "generator" and (path / GENERATOR_NAME).is_file():
             return path / GENERATOR_NAME
         states = sorted(path.glob(STATE_PATTERN))
         if not states:
-            raise CheckpointError(f"{path} holds no checkpoint (neither {GENERATOR_NAME} nor {STATE_PATTERN})")
+            raise CheckpointError(f"{path} holds no {kind} (looked for {STATE_PATTERN})")
         return states[-1]
     if not path.exists():
         raise CheckpointError(f"{path} does not exist; give a checkpoint file or the folder of one")

@@ -91,7 +91,7 @@ def test_damaged_and_foreign_files_are_named(trained, tmp_path):
     with pytest.raises(CheckpointError, match="does not exist"):
         load_generator(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CheckpointError, match="no checkpoint"):
+    with pytest.raises(CheckpointError, match="holds no generator"):
         load_generator(tmp_path / "empty")
 
 

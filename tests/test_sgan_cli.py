@@ -1,0 +1,295 @@
+"""The real commands of sgan, run as a user runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from provenance import GENERATED, read_mark
+from sgan import launch, main
+from sgan.config import ConfigError, TrainConfig
+from sgan.state import TrainState, load_state, save_generator
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = (
+    "--step 1 --max_step 2 --n_fc 2 --dim_latent 8 --channel_base 64 --channel_max 8 --mini_batch_size 4 --n_sample 8"
+)
+TINY = [*TINY.split(), "--n_show_loss", "2", "--n_show_grid", "4", "--device", "cpu"]
+
+
+def environment(cache):
+    return {**os.environ, "OMP_NUM_THREADS": "1", "RANDOM_UNREAL_FACE_CACHE": str(cache)}
+
+
+def sgan(*arguments, cache="", **kwargs):
+    command = [sys.executable, "-m", "sgan", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, env=environment(cache), check=False, **kwargs
+    )
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faces")
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        Image.fromarray(rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(faces, tmp_path_factory):
+    """A finished tiny run: (its folder, what the command printed)."""
+    folder = tmp_path_factory.mktemp("run") / "new" / "deep"
+    done = sgan(
+        "train", "--image_folder_path", faces, "--save_folder_path", folder, *TINY, "--n_sample_total", 24,
+        cache=folder / "cache",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def one_sentence(done, code, *words):
+    """The command failed with `code` and one line that holds the words; no traceback."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert "error:" in last and all(str(word) in last for word in words), last
+
+
+def test_train_writes_what_it_promises(run):
+    folder, done = run
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "stats.jsonl", "losses.png", "generator.safetensors"} <= names
+    assert "state-000000024.safetensors" in names and "grid-000000024.jpg" in names
+    assert "16px" in done.stderr and "kimg" in done.stderr and "alpha 1.00" in done.stderr
+    assert f"sample --checkpoint {folder}" in done.stdout
+    rows = [json.loads(line) for line in (folder / "stats.jsonl").read_text().splitlines()]
+    assert [row["iteration"] for row in rows] == [2, 4, 6]
+    assert [row["resolution"] for row in rows] == [8, 16, 16]
+    assert Image.open(folder / "grid-000000024.jpg").size == (96, 96)  # 6 x 6 faces of 16 pixels
+    assert read_mark(folder / "grid-000000024.jpg").source_type == GENERATED
+
+
+def test_the_same_command_goes_on(run, faces, tmp_path):
+    folder, _ = run
+    more = ["train", "--save_folder_path", folder, "--n_sample_total", 32]
+    done = sgan(*more, cache=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "going on after 0.024 kimg" in done.stdout
+    state = load_state(folder)
+    assert state.nimg == 32 and state.config.dim_latent == 8 and state.config.image_folder_path == str(faces)
+    iterations = [json.loads(line)["iteration"] for line in (folder / "stats.jsonl").read_text().splitlines()]
+    assert iterations == [2, 4, 6, 8]
+
+
+def test_other_networks_in_the_same_folder_are_refused(run, tmp_path):
+    folder, _ = run
+    done = sgan("train", "--save_folder_path", folder, "--dim_latent", 16, cache=tmp_path)
+    one_sentence(done, 2, "dim_latent", "16", "8", "save_folder_path")
+
+
+def test_is_train_false_only_draws_the_grid(run, tmp_path):
+    folder, _ = run
+    before = load_state(folder).nimg
+    grid = folder / f"grid-{before:09d}.jpg"
+    grid.unlink()
+    done = sgan("train", "--save_folder_path", folder, "--is_train", "False", cache=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert grid.exists() and load_state(folder).nimg == before
+    done = sgan("train", "--save_folder_path", tmp_path / "none", "--is_train", "False", cache=tmp_path)
+    one_sentence(done, 1, "holds no state")
+
+
+def test_is_continue_false_starts_anew_and_keeps_the_old_run(faces, tmp_path):
+    common = ["train", "--image_folder_path", faces, "--save_folder_path", tmp_path / "run", *TINY]
+    assert sgan(*common, "--n_sample_total", 16, cache=tmp_path).returncode == 0
+    done = sgan(*common, "--n_sample_total", 8, "--is_continue", "False", cache=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert load_state(tmp_path / "run").nimg == 8
+    assert load_state(tmp_path / "run" / "earlier-1").nimg == 16
+
+
+def test_resume_from_starts_from_other_weights(run, faces, tmp_path):
+    folder, _ = run
+    done = sgan(
+        "train", "--image_folder_path", faces, "--save_folder_path", tmp_path / "new", *TINY, "--resume_from", folder,
+        "--n_sample_total", 0, cache=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    old, new = load_state(folder), load_state(tmp_path / "new")
+    assert new.nimg == 0
+    assert all((a == b).all() for a, b in zip(old.G.parameters(), new.G.parameters()))
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(faces, tmp_path):
+    command = [sys.executable, "-m", "sgan", "train", "--image_folder_path", str(faces), *TINY]
+    command += ["--save_folder_path", str(tmp_path / "run"), "--n_sample_total", "1000000"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(tmp_path / "c")
+    )
+    deadline = time.monotonic() + 90
+    stats = tmp_path / "run" / "stats.jsonl"
+    while not (stats.exists() and stats.read_text().count("\n") > 3):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "Stopped and saved" in out and "python -m sgan train" in out and "Traceback" not in err
+    assert load_state(tmp_path / "run").nimg > 0
+
+
+def test_two_processes_equal_one(faces, tmp_path):
+    """The first step of two workers equals that of one process at the same total batch, within rounding."""
+    common = ["--image_folder_path", faces, *TINY, "--n_sample_total", 8, "--mini_batch_size", 8, "--save_every", 8]
+    for name, n_gpu in (("one", 1), ("two", 2)):
+        done = sgan("train", *common, "--save_folder_path", tmp_path / name, "--n_gpu", n_gpu, cache=tmp_path / "cache")
+        assert done.returncode == 0, done.stderr
+    one, two = load_state(tmp_path / "one"), load_state(tmp_path / "two")
+    assert two.nimg == 8 and two.config.n_gpu == 2
+    for ours, theirs, optimisers in (
+        (one.G, two.G, (one.G_opt, two.G_opt)),
+        (one.D, two.D, (one.D_opt, two.D_opt)),
+    ):
+        for (name, p), q in zip(ours.named_parameters(), theirs.parameters()):
+            if p in optimisers[0].state and "noise_strength" not in name:  # every process draws its own noise
+                # beta1 is 0: Adam's first moment is the gradient of the last update
+                a, b = (optimiser.state[x]["exp_avg"] for optimiser, x in zip(optimisers, (p, q)))
+                assert (a - b).norm() <= 0.02 * a.norm() + 1e-9, name
+
+
+def test_batches_that_cannot_be_shared_are_refused():
+    config = TrainConfig(max_step=1, mini_batch_size=5)
+    with pytest.raises(ConfigError, match="5 at resolution 4 cannot be shared by 2"):
+        launch.check_batches(config, 2)
+
+
+def test_visible_devices_reach_the_environment(monkeypatch, faces, tmp_path):
+    seen = {}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(main, "_drive", lambda *args: seen.update(os.environ) or 0)
+    arguments = ["train", "--image_folder_path", str(faces), "--save_folder_path", str(tmp_path / "run")]
+    assert main.main([*arguments, "--CUDA_VISIBLE_DEVICES", "2,3", "--device", "cpu"]) == 0
+    assert seen["CUDA_VISIBLE_DEVICES"] == "2,3"
+
+
+def test_device_is_where_the_networks_lie():
+    assert launch.resolve_device("cpu").type == "cpu"
+    state = TrainState.create(TrainConfig(max_step=1, n_fc=1, dim_latent=8, channel_base=64), "cpu")
+    assert {p.device.type for net in state.networks().values() for p in net.parameters()} == {"cpu"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--max_step", "1", "--step", "3"], ["max_step", "below step 3"]),
+        (["--mini_batch_size", "0"], ["mini_batch_size", "0"]),
+        (["--batch_size", "64:0"], ["batch_size"]),
+        (["--batch_size", "63:4"], ["63"]),
+        (["--device", "toaster"], ["toaster"]),
+        (["--device", "cuda:77"], ["cuda:77"]),
+        (["--learning_rate", "fast"], ["learning_rate", "fast"]),
+        (["--n_sample", "many"], ["n_sample", "many"]),
+        (["--is_train", "perhaps"], ["perhaps"]),
+        (["--no_such_flag"], ["no_such_flag"]),
+        (["--style_mixing", "8"], ["style_mixing", "8"]),
+    ],
+)
+def test_impossible_settings_are_usage_errors(faces, tmp_path, arguments, words):
+    common = ["train", "--image_folder_path", faces, "--save_folder_path", tmp_path / "run"]
+    one_sentence(sgan(*common, *arguments, cache=tmp_path / "cache"), 2, *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_folders_that_cannot_be_used(faces, tmp_path):
+    run = ["--save_folder_path", tmp_path / "run", *TINY]
+    one_sentence(sgan("train", "--save_folder_path", tmp_path / "run", cache=tmp_path / "c"), 2, "image_folder_path")
+    one_sentence(sgan("train", "--image_folder_path", tmp_path / "none", *run, cache=tmp_path / "c"), 1, "none")
+    (tmp_path / "empty").mkdir()
+    one_sentence(sgan("train", "--image_folder_path", tmp_path / "empty", *run, cache=tmp_path / "c"), 1, "no image")
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "file").write_text("in the way")
+    done = sgan(
+        "train", "--image_folder_path", faces, "--save_folder_path", tmp_path / "file" / "run", *TINY, cache=tmp_path
+    )
+    one_sentence(done, 1, tmp_path / "file")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoint")
+    state = TrainState.create(TrainConfig(max_step=2, n_fc=2, dim_latent=8, channel_base=64, channel_max=8))
+    save_generator(state.G_ema, folder / "generator.safetensors", {"nimg": 0})
+    return folder
+
+
+def test_sample_writes_pictures_a_grid_and_their_marks(checkpoint, tmp_path):
+    done = sgan("sample", "--checkpoint", checkpoint, "--seeds", "3-5,9", "--out", tmp_path / "a" / "b")
+    assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in (tmp_path / "a" / "b").iterdir())
+    assert names == ["grid.png", "seed0003.png", "seed0004.png", "seed0005.png", "seed0009.png"]
+    assert Image.open(tmp_path / "a" / "b" / "seed0003.png").size == (16, 16)
+    shown = sgan("show", tmp_path / "a" / "b" / "seed0009.png")
+    values = json.loads(shown.stdout)
+    assert values["seed"] == 9 and values["truncation_psi"] == 0.7 and len(values["checkpoint"]) == 64
+    assert values["DigitalSourceType"] == "trainedAlgorithmicMedia"
+    alone = tmp_path / "one.png"
+    assert sgan("sample", "--checkpoint", checkpoint, "--seeds", 9, "--out", alone).returncode == 0
+    assert np.array_equal(np.asarray(Image.open(alone)), np.asarray(Image.open(tmp_path / "a" / "b" / "seed0009.png")))
+
+
+def test_sample_mixes_styles_and_upsamples(checkpoint, tmp_path):
+    done = sgan(
+        "sample", "--checkpoint", checkpoint, "--seeds", "1-2", "--style_mixing", 0, 1, "--mix_seeds", "5-7",
+        "--resolution", 64, "--out", tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "up-sampled from 16 by Lanczos" in done.stdout
+    assert len(list(tmp_path.glob("seed*-mix*.png"))) == 6
+    assert Image.open(tmp_path / "grid.png").size == (192, 128)
+    mark = read_mark(tmp_path / "seed0001-mix0005.png").settings
+    assert (mark["seed"], mark["mix_seed"], mark["style_mixing"], mark["resolution"]) == (1, 5, [0, 1], 64)
+
+
+def test_sample_refuses_what_cannot_be(checkpoint, run, tmp_path):
+    out = ["--out", tmp_path / "out"]
+    one_sentence(sgan("sample", "--checkpoint", tmp_path / "none", *out), 1, "none", "does not exist")
+    one_sentence(sgan("sample", "--checkpoint", ROOT / "README.md", *out), 1, "README.md")
+    whole = (checkpoint / "generator.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(whole[:-50])
+    one_sentence(sgan("sample", "--checkpoint", tmp_path / "cut.safetensors", *out), 1, "cut.safetensors")
+    one_sentence(sgan("sample", "--checkpoint", checkpoint, "--seeds", "5-1", *out), 2, "5-1")
+    one_sentence(sgan("sample", "--checkpoint", checkpoint, "--style_mixing", 7, *out), 2, "style_mixing", "7")
+    one_sentence(sgan("sample", "--checkpoint", checkpoint, "--resolution", 2, *out), 2, "resolution")
+    one_sentence(sgan("sample", "--checkpoint", checkpoint, "--seeds", "0-3", "--out", tmp_path / "x.png"), 2, "x.png")
+    (tmp_path / "file").write_text("in the way")
+    one_sentence(sgan("sample", "--checkpoint", checkpoint, "--out", tmp_path / "file" / "sub"), 1, tmp_path / "file")
+    assert not (tmp_path / "out").exists()
+
+
+def test_show_says_when_there_is_no_mark(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "plain.png")
+    one_sentence(sgan("show", tmp_path / "plain.png"), 1, "plain.png", "no mark")
+    (tmp_path / "text.png").write_text("no picture")
+    one_sentence(sgan("show", tmp_path / "text.png"), 1, "text.png")
+    one_sentence(sgan("show", tmp_path / "none.png"), 1, "none.png")
+
+
+def test_flags_are_made_from_the_settings():
+    parser = main.build_parser()
+    options = parser.parse_args(
+        ["train", "--batch_size", "8:4,16:2", "--style_mixing", "0", "1", "--is_continue", "False", "--DGR", "2"]
+    )
+    options.preset = "cpu"
+    config = main.make_config(options, cuda=False)
+    assert config.batch_size == {8: 4, 16: 2} and config.style_mixing == (0, 1)
+    assert config.is_continue is False and config.DGR == 2
+    assert config.channel_base == 2048  # the preset fills in the rest
