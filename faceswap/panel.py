@@ -12,30 +12,16 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from faceswap.blending import BLEND_KINDS
-from faceswap.images import PHOTO_SUFFIXES, Picture, check_output, file_sha256, read_picture, with_pixels, write_picture
+from faceswap.images import PHOTO_SUFFIXES, Picture, check_output, read_picture, with_pixels, write_picture
 from faceswap.landmarks import Landmarker, make_landmarker, silent_libraries
 from faceswap.main import build_parser, options_from
-from faceswap.mask import MASK_KINDS
 from faceswap.preview import View, make_view, number_faces, wipe
 from faceswap.sheet import before_after, fit_within
-from faceswap.swap import MOUTH_KINDS, Options, Swapper
+from faceswap.swap import Options, Swapper, describe
 from panels import LABEL, Message, OnMainThread, Panel, Shown, to_jpeg
 from provenance import GENERATED, Mark, read_mark, write_image
 
 THUMBNAIL = 220  # side, pixels
-CHOICES = {"mask": MASK_KINDS, "blend": BLEND_KINDS, "keep_mouth": MOUTH_KINDS}
-TOPS = {"feather": 0.5}  # the other numbers end at 1
-HELP = {
-    "correct_color": "give the face the photo's light and skin tone",
-    "warp_2d": "only turn, scale and shift the face, without bending it to the expression",
-    "mask": "auto: the whole oval, or cut at the brows where hair covers the new face's forehead",
-    "feather": "width of the soft edge, as a share of the face's width",
-    "blend": "feather: soft edge; poisson: carries the photo's gradients on",
-    "strength": "0 leaves the photo as it is, 1 shows the new face fully",
-    "keep_mouth": "keep the photo's teeth: auto, when only its mouth is open",
-    "match_grain": "how far sharpness and grain follow the photo",
-}
 
 
 def example_photo() -> str:
@@ -47,32 +33,28 @@ def example_photo() -> str:
 
 def option_control(f: dataclasses.Field) -> widgets.Widget:
     """The widget for one field of `Options`."""
-    common = dict(
-        description=f.name, style=LABEL, tooltip=HELP.get(f.name, f.name), layout=widgets.Layout(width="360px")
-    )
-    if f.name in CHOICES:
-        return widgets.Dropdown(options=CHOICES[f.name], value=f.default, **common)
+    common = dict(description=f.name, style=LABEL, tooltip=f.metadata["help"], layout=widgets.Layout(width="400px"))
+    allowed = f.metadata["allowed"]
     if isinstance(f.default, bool):
         return widgets.Checkbox(value=f.default, **common)
-    return widgets.FloatSlider(f.default, min=0, max=TOPS.get(f.name, 1.0), step=0.01, **common)
+    if isinstance(f.default, str):
+        return widgets.Dropdown(options=allowed, value=f.default, **common)
+    return widgets.FloatSlider(f.default, min=allowed[0], max=allowed[1], step=0.01, **common)
 
 
-def plain_command(src: str | Path, dst: str | Path, out: str | Path, options: Options) -> tuple[str, list[str]]:
-    """(the command that does the same, names of options that have no flag)."""
-    parser = build_parser()
-    base = ["--src", str(src), "--dst", str(dst), "--out", str(out)]
-    by_default, arguments, without = options_from(parser.parse_args(base)), list(base), []
-    flags = {action.dest: action for action in parser._actions}
+def plain_command(src: str | Path, dst: str | Path, out: str | Path, options: Options, face: int | str = "all") -> str:
+    """The command that does the same. face: "all" or a number from 0."""
+    given = {"--src": src, "--dst": dst, "--out": out}
+    arguments = [str(part) for pair in given.items() for part in pair]
+    if face != "all":
+        arguments += ["--face", str(face)]
+    by_default = options_from(build_parser().parse_args(arguments))
     for name, value in options.as_dict().items():
-        if value == getattr(by_default, name):
-            continue
-        if name not in flags:
-            without.append(name)
-        elif flags[name].nargs == 0:
-            arguments.append(flags[name].option_strings[0])
-        else:
+        if value is True:
+            arguments.append(f"--{name}")
+        elif value != getattr(by_default, name):
             arguments += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
-    return shlex.join(["python", "faceswap/main.py", *arguments, "--no_debug_window"]), without
+    return shlex.join(["python", "faceswap/main.py", *arguments, "--no_debug_window"])
 
 
 class SwapPanel(Panel):
@@ -114,8 +96,9 @@ class SwapPanel(Panel):
         self.numbers = widgets.HBox()
         self.controls = {f.name: option_control(f) for f in dataclasses.fields(Options)}
         redraw, recut = OnMainThread(lambda: self._try(self.draw)), OnMainThread(lambda: self._try(self._cut))
-        for control in self.controls.values():
+        for name, control in self.controls.items():
             control.observe(redraw, "value")
+            control.add_class(f"ruf-option-{name}")
         self.recut = recut
         self.wipe = widgets.FloatSlider(0, min=0, max=1, step=0.01, description="before | after", style=LABEL)
         self.wipe.readout, self.wipe.tooltip = False, "slide a line across: before on its left, after on its right"
@@ -123,6 +106,7 @@ class SwapPanel(Panel):
         self.zoom = widgets.Checkbox(description="close-up of the face", indent=False)
         self.zoom.observe(recut, "value")
         self.preview = widgets.Image(format="jpeg", layout=widgets.Layout(max_width="720px", object_fit="contain"))
+        self.preview.add_class("ruf-preview")
         self.out = widgets.Text(out, description="save as", style=LABEL)
         self.sheet = widgets.Checkbox(description="also before and after side by side", indent=False)
         self.save_button = widgets.Button(description="Save", icon="download", button_style="success")
@@ -199,7 +183,7 @@ class SwapPanel(Panel):
         self.target, self.taken = read_picture(path), str(path)
         self.body_path.value = self.taken
         self.found = self.landmarker.find(self.target.rgb)
-        toggles = [widgets.ToggleButton(True, description=str(i + 1)) for i in range(len(self.found))]
+        toggles = [widgets.ToggleButton(True, description=str(i)) for i in range(len(self.found))]
         for toggle in toggles:
             toggle.layout.width, toggle.tooltip = "48px", "swap this face"
             toggle.observe(self.recut, "value")
@@ -244,11 +228,11 @@ class SwapPanel(Panel):
     def _show_command(self) -> None:
         if self.swapper is None:
             return
-        command, without = plain_command(self._face_file(), self.body_path.value, self.out.value, self.options())
-        notes = [f"{name} has no flag" for name in without]
-        if len(self.chosen()) < len(self.found):
-            notes.append("it swaps all faces")
-        note = f" ({', '.join(notes)})" if notes else ""
+        chosen, note = self.chosen(), ""
+        face = chosen[0] if len(chosen) == 1 and len(self.found) > 1 else "all"
+        if face == "all" and len(chosen) < len(self.found):
+            note = " (which swaps all faces, or one with --face)"
+        command = plain_command(self._face_file(), self.body_path.value, self.out.value, self.options(), face)
         self.command_text.value = f"The plain command{note}: <code>{html.escape(command)}</code>"
 
     def _face_file(self) -> Path:
@@ -268,25 +252,13 @@ class SwapPanel(Panel):
         faces = [self.found[i] for i in self.chosen()]
         self.swapper.options = self.options()
         result = self.swapper.swap(self.target.rgb, faces)
-        settings = self._describe(face, len(faces))
+        settings = describe(face, self.body_path.value, self.options(), len(faces))
         write_picture(out, with_pixels(self.target, result), settings)
         if self.sheet.value:
             paths.append(out.with_name(f"{out.stem}-before_after.jpg"))
             write_picture(paths[-1], Picture(before_after(self.target.rgb, result, self.face)), settings)
         self.message.say("written: " + ", ".join(map(str, paths)))
         return paths
-
-    def _describe(self, face: Path, count: int) -> dict[str, Any]:
-        """What the result's metadata say."""
-        body = Path(self.body_path.value)
-        settings = {
-            "src": face.name,
-            "src_sha256": file_sha256(face),
-            "dst": body.name,
-            "dst_sha256": file_sha256(body),
-        }
-        settings |= {"faces": count, **self.options().as_dict()}
-        return {**settings, "source": dict(self.face_settings)} if self.face_settings else settings
 
     def shown(self) -> Shown:
         """Photo and preview side by side, as text and picture."""

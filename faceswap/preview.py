@@ -35,7 +35,7 @@ def number_faces(image: np.ndarray, faces: Sequence[np.ndarray], chosen: Sequenc
         x0, y0, x1, y1 = box_of(points) * scale
         colour = (30, 200, 60) if number in chosen else (160, 160, 160)
         draw.rectangle((x0, y0, x1, y1), outline=colour, width=2)
-        text = str(number + 1)
+        text = str(number)
         draw.rectangle(draw.textbbox((x0, max(y0 - 20, 0)), text, font=font), fill=(0, 0, 0))
         draw.text((x0, max(y0 - 20, 0)), text, fill=colour, font=font)
     return np.asarray(picture)

@@ -1,0 +1,155 @@
+"""The swap panel without a kernel (callbacks then run at once), with landmarks known beforehand."""
+
+import dataclasses
+import datetime
+import shlex
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_faceswap_drawing import draw_face, place_mesh
+
+pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
+
+from faceswap.images import read_image
+from faceswap.main import build_parser, options_from
+from faceswap.panel import SwapPanel, example_photo, option_control, plain_command
+from faceswap.preview import PREVIEW_PIXELS, make_view, number_faces, wipe
+from faceswap.regions import box_of
+from faceswap.swap import Options, Swapper
+from provenance import COMPOSITE, GENERATED, read_mark
+
+FACE_POINTS = place_mesh((70, 66), 30)
+FACE = draw_face(FACE_POINTS, (140, 140), skin=(150, 105, 80), lips=(120, 40, 60))
+POINTS = (place_mesh((150, 120), 66), place_mesh((330, 110), 40))
+PHOTO = np.hstack([draw_face(POINTS[0], (260, 240)), draw_face(POINTS[1] - [240, 0, 0], (260, 200))])
+
+
+class File(dict):
+    """An uploaded file as the widget gives it."""
+
+    __getattr__ = dict.__getitem__
+
+
+class BySize:
+    """Knows the faces of both pictures."""
+
+    def find(self, image):
+        return [FACE_POINTS] if image.shape[:2] == FACE.shape[:2] else list(POINTS) if len(image) == 260 else []
+
+
+@pytest.fixture
+def panel(tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / "body.png")
+    panel = SwapPanel(tmp_path / "body.png", tmp_path / "out" / "o.png", BySize())
+    panel.set_face(FACE, {"seed": 7})
+    assert panel.message.value == ""
+    return panel
+
+
+def test_every_option_has_a_control_with_its_help_and_range(panel):
+    assert list(panel.controls) == [f.name for f in dataclasses.fields(Options)]
+    for f in dataclasses.fields(Options):
+        control = option_control(f)
+        assert control.tooltip == f.metadata["help"] and control.value == f.default
+        if isinstance(f.default, float):
+            assert (control.min, control.max) == f.metadata["allowed"]
+    assert panel.options() == Options()
+
+
+def test_preview_is_the_swap_of_the_chosen_faces_and_follows_an_option(panel):
+    swapper = Swapper(FACE, Options(), points=FACE_POINTS)
+    assert np.array_equal(panel.after, swapper.swap(PHOTO, POINTS))
+    panel.numbers.children[1].value = False
+    assert np.array_equal(panel.after, swapper.swap(PHOTO, POINTS[:1]))
+    panel.controls["strength"].value = 0.0
+    assert np.array_equal(panel.after, PHOTO)
+    assert "1 of 2 faces" in panel.caption.value
+
+
+def test_saved_picture_is_full_size_and_marked_and_so_is_its_face(panel, tmp_path):
+    panel.sheet.value = True
+    out, face, sheet = panel.save()
+    assert np.array_equal(read_image(out), Swapper(FACE, Options(), points=FACE_POINTS).swap(PHOTO, POINTS))
+    mark = read_mark(out)
+    assert mark.source_type == COMPOSITE and mark.settings["source"] == {"seed": 7} and mark.settings["faces"] == 2
+    assert read_mark(face).source_type == GENERATED and np.array_equal(read_image(face), FACE)
+    assert read_mark(sheet).source_type == COMPOSITE
+    assert {path.name for path in tmp_path.rglob("*.*")} >= {"o.png", "o-face.png", "o-before_after.jpg"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        Options(),
+        Options(correct_color=False, warp_2d=True),
+        Options(blend="poisson", mask="oval", feather=0.2, strength=0.55, keep_mouth="never", match_grain=0.25),
+    ],
+)
+def test_plain_command_means_the_same(options):
+    command = shlex.split(plain_command("a face.png", "b.jpg", "o.png", options, 1))
+    assert command[:2] == ["python", "faceswap/main.py"]
+    arguments = build_parser().parse_args(command[2:])
+    assert options_from(arguments) == options
+    assert (arguments.src, arguments.dst, arguments.out, arguments.face) == ("a face.png", "b.jpg", "o.png", 1)
+
+
+def test_command_names_the_one_chosen_face(panel):
+    assert "--face" not in panel.command_text.value
+    panel.numbers.children[0].value = False
+    assert "--face 1" in panel.command_text.value
+
+
+def test_close_up_shows_the_faces_alone(panel):
+    panel.numbers.children[0].value = False
+    panel.zoom.value = True
+    assert panel.view.image.shape[1] < PHOTO.shape[1]
+    for points in panel.view.faces:
+        x0, y0, x1, y1 = box_of(points)
+        assert 0 <= x0 < x1 <= panel.view.image.shape[1] and 0 <= y0 < y1 <= panel.view.image.shape[0]
+
+
+def test_view_of_a_large_photo_is_reduced_with_its_landmarks():
+    large = np.zeros((3000, 2000, 3), np.uint8)
+    points = place_mesh((1000, 1500), 200)
+    view = make_view(large, [points], zoom=False)
+    height, width = view.image.shape[:2]
+    assert PREVIEW_PIXELS * 0.98 < height * width <= PREVIEW_PIXELS * 1.01
+    scale = [width / 2000, height / 3000]
+    assert np.allclose((view.faces[0][:, :2] + 0.5), (points[:, :2] + 0.5) * scale, atol=1e-3)
+
+
+def test_wipe_shows_before_left_of_the_line():
+    before, after = np.zeros((4, 10, 3), np.uint8), np.full((4, 10, 3), 9, np.uint8)
+    assert np.array_equal(wipe(before, after, 0), after) and np.array_equal(wipe(before, after, 1), before)
+    half = wipe(before, after, 0.5)
+    assert (half[:, :4] == 0).all() and (half[:, 6:] == 9).all()
+
+
+def test_thumbnail_keeps_the_photo_in_proportion():
+    small = number_faces(PHOTO, POINTS, [0], 130)
+    assert small.shape[:2] == (130, 220) and not np.array_equal(small, number_faces(PHOTO, POINTS, [1], 130))
+
+
+def test_an_upload_is_kept_beside_the_results(panel, tmp_path):
+    def upload(widget, name, data):
+        now = datetime.datetime.now()
+        file = {"name": name, "type": "", "size": len(data), "content": memoryview(data), "last_modified": now}
+        widget.value = [File(file)]
+
+    Image.fromarray(FACE).save(tmp_path / "f.png")
+    upload(panel.face_upload, "../../f.png", (tmp_path / "f.png").read_bytes())
+    assert panel.face_path == str(tmp_path / "out" / "uploads" / "f.png")
+    assert panel.save() == [tmp_path / "out" / "o.png"]
+    upload(panel.body_upload, "run.sh", b"#!/bin/sh")
+    assert "not a picture" in panel.message.value
+    assert not (tmp_path / "out" / "uploads" / "run.sh").exists()
+
+
+def test_problems_are_told_in_the_panel(panel, tmp_path):
+    panel.set_face(np.zeros((30, 30, 3), np.uint8))
+    assert "no face found" in panel.message.value and panel.swapper is None
+    panel.set_body(tmp_path / "none.jpg")
+    assert "none.jpg" in panel.message.value.split("<details>")[0]
+    assert "no photo yet" in repr(SwapPanel(landmarker=BySize()))
+    assert read_image(example_photo()).shape == (512, 512, 3)
