@@ -211,10 +211,10 @@ def siskon_names(config: ModelConfig) -> dict[str, str]:
             names[f"{ours}.const"] = f"{theirs}.constant"
         convs = {"conv1": "conv"} if k == 0 else {"conv0": "conv1", "conv1": "conv2"}
         layers = {name: f"{theirs}.{there}.conv" for name, there in convs.items()} | {"torgb": f"to_rgbs.{k}.conv"}
-        layers |= {f"affine{i}": f"{theirs}.style{i + 1}.transform.linear" for i in range(2)}
+        layers |= {f"conv{i}.affine": f"{theirs}.style{i + 1}.transform.linear" for i in range(2)}
         for name, there in layers.items():
             names |= {f"{ours}.{name}.weight": f"{there}.weight_orig", f"{ours}.{name}.bias": f"{there}.bias"}
-        names |= {f"{ours}.noise_strength{i}": f"{theirs}.noise{i + 1}.weight_orig" for i in range(2)}
+        names |= {f"{ours}.conv{i}.noise_strength": f"{theirs}.noise{i + 1}.weight_orig" for i in range(2)}
     return names
 
 
@@ -243,7 +243,7 @@ def _siskon_shape(name: str, tensor: Tensor) -> Tensor:
     tensor = tensor * siskon_scale(name)
     if name.endswith("const"):
         return tensor[0]
-    if ".noise_strength" in name:
+    if name.endswith("noise_strength"):
         return tensor.reshape(-1)
     return tensor.flatten(1) if name == "b4.fc.weight" else tensor
 

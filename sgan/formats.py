@@ -15,8 +15,12 @@ from sgan.nvidia import is_network, read_nvidia
 from sgan.torchfile import read_pickle_file, read_torch_legacy, read_torch_zip
 from sgan.unpickle import Refused
 
-LICENCE_NOTE = "weights made elsewhere: their licence and that of their training images say what you may do with pictures"
-LEGACY_START = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled number that torch.save wrote first before the zip format
+LICENCE_NOTE = (
+    "weights made elsewhere: their licence and that of their training images say what you may do with pictures"
+)
+LEGACY_START = (
+    b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled number that torch.save wrote first before the zip format
+)
 W_AVG_SAMPLES, W_AVG_SEED = 10_000, 0
 OTHER_FILES = {
     b"\x1f\x8b": "is compressed with gzip; unpack it first",
@@ -32,10 +36,8 @@ OTHER_FILES = {
     b"GGUF": "is a GGUF file, not weights of a program known here",
     b"\x08": "looks like an ONNX program; it can draw elsewhere, but holds no weights to load here",
 }
-KNOWN_NAMES = {
-    "dnnlib.tflib": "is a TensorFlow pickle; turn it into a PyTorch one with legacy.py of NVIDIA's stylegan2-ada-pytorch",
-    "tfutil": "is a TensorFlow pickle; turn it into a PyTorch one with legacy.py of NVIDIA's stylegan2-ada-pytorch",
-}
+TENSORFLOW = "is a TensorFlow pickle; NVIDIA's stylegan2-ada-pytorch has a legacy.py that turns it into a PyTorch one"
+KNOWN_NAMES = {"dnnlib.tflib": TENSORFLOW, "tfutil": TENSORFLOW}
 
 
 class CheckpointError(ValueError):

@@ -35,11 +35,15 @@ W_AVG_BETA = 0.998  # decay of the running mean of w, arXiv 1912.04958 configura
 
 
 class MappingNetwork(nn.Module):
-    """z [N, z_dim] -> ws [N, num_ws, w_dim]; keeps `w_avg`, the running mean of w. c_dim classes embed into w_dim."""
+    """z [N, z_dim] -> ws [N, num_ws, w_dim]; keeps `w_avg`, the running mean of w.
+
+    A network that tells c_dim classes apart embeds them; `label` is the one that is meant where none is said.
+    """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.num_layers, self.num_ws, self.c_dim = config.n_fc, config.num_ws, config.c_dim
+        self.label = 0
         features = config.dim_latent
         if config.c_dim:
             self.embed = EqualizedLinear(config.c_dim, config.dim_latent)
@@ -57,7 +61,7 @@ class MappingNetwork(nn.Module):
         update_w_avg: bool = False,
         c: Tensor | None = None,
     ) -> Tensor:
-        """ws [N, num_ws, w_dim] of z [N, z_dim] and, where the network tells classes apart, c [N, c_dim] (one-hot).
+        """ws [N, num_ws, w_dim] of z [N, z_dim] and, where the network tells classes apart, c [N, c_dim].
 
         truncation_psi moves the first truncation_cutoff of them (None: all) towards w_avg: 0 gives w_avg, 1 changes
         nothing (arXiv 1812.04948, appendix B). update_w_avg also advances w_avg by this batch.
@@ -65,7 +69,7 @@ class MappingNetwork(nn.Module):
         x = normalize_2nd_moment(z.float())
         if self.c_dim:
             if c is None:
-                raise ValueError(f"this network makes {self.c_dim} classes: it needs c [N, {self.c_dim}]")
+                c = F.one_hot(torch.full((len(x),), self.label, device=x.device), self.c_dim)
             x = torch.cat([x, normalize_2nd_moment(self.embed(c.float()))], dim=1)
         for i in range(self.num_layers):
             layer = getattr(self, f"fc{i}")

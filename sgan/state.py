@@ -1,7 +1,8 @@
 """The whole state of a training, and files: safetensors with a JSON header. Nothing is ever unpickled.
 
 `state-<nimg>.safetensors` holds networks, moving average, optimiser moments, counters and settings; a generator file
-holds G_ema alone. Every file is written beside, synced and renamed, and carries a checksum of its tensors.
+holds G_ema alone. Every file is written beside, synced and renamed, and carries a checksum of its tensors. Files of
+other programs open through the same doors.
 """
 
 import copy
@@ -17,19 +18,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from sgan.config import STATE_PATTERN, HParams, ModelConfig, TrainConfig, from_dict, to_dict
+from sgan.config import STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, from_dict, to_dict
+from sgan.foreign import Foreign
+from sgan.formats import LICENCE_NOTE, CheckpointError, check_shapes, is_safetensors, read_foreign
 from sgan.networks import Discriminator, Generator
+from sgan.unpickle import Refused
 
 FORMAT = "random-unreal-face"
 FORMAT_VERSION = 1
 GENERATOR_NAME = "generator.safetensors"
+FOREIGN_NAME = "trained.pth"  # SiskonEmilia/StyleGAN-PyTorch's state, in whatever folder it trained
 ADAM_BETA2 = 0.99  # beta1 is 0: arXiv 1912.04958, appendix B
 ADAM_EPS = 1e-8
 KEEP_STATES = 2
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is missing, damaged or of another kind; the message names the file."""
 
 
 @dataclass
@@ -108,7 +109,8 @@ def save_state(state: TrainState, run_dir: str | Path) -> Path:
 def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainState:
     """The TrainState of a state file (or of the newest one in a run folder)."""
     tensors, meta = read_tensors(find_checkpoint(path, "state"), kind="state")
-    config = from_dict(TrainConfig, meta["config"])
+    config = _config_of(TrainConfig, meta, path)
+    _check(config.model, _networks_in(tensors, "state")["G"], path)
     state = TrainState.create(config, device)
     state.hparams = from_dict(HParams, meta["hparams"])
     state.nimg, state.iteration, state.journal = meta["nimg"], meta["iteration"], meta["journal"]
@@ -126,25 +128,71 @@ def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainSta
 
 
 def transfer_weights(state: TrainState, path: str | Path) -> int:
-    """Copies every network tensor of another state whose name and shape fit; returns how many were taken.
+    """Copies every network tensor of another checkpoint whose name and shape fit; returns how many were taken.
 
-    The optimiser starts afresh. CheckpointError when nothing fits.
+    Any file that `read_weights` reads will do. The optimiser starts afresh. CheckpointError when nothing fits.
     """
-    path = find_checkpoint(path, "state")
-    tensors, _ = read_tensors(path, kind="state")
+    weights = read_weights(find_checkpoint(path, "state"))
+    found = weights.networks
+    sources = {"G": ("G", "G_ema"), "G_ema": ("G_ema", "G"), "D": ("D",)}
     taken = 0
     for prefix, network in state.networks().items():
+        tensors = next((found[name] for name in sources[prefix] if name in found), {})
         own = network.state_dict()
         fitting = {
-            name: tensors[f"{prefix}.{name}"]
+            name: tensors[name]
             for name, tensor in own.items()
-            if f"{prefix}.{name}" in tensors and tensors[f"{prefix}.{name}"].shape == tensor.shape
+            if name in tensors and tensors[name].shape == tensor.shape
         }
         network.load_state_dict(fitting, strict=False)
         taken += len(fitting)
     if not taken:
         raise CheckpointError(f"{path} has no tensor that fits this model; compare its config.json with the settings")
+    state.notes += weights.notes + ([] if "D" in found else [f"{path} has no discriminator: it starts from scratch"])
     return taken
+
+
+def read_weights(path: Path) -> Foreign:
+    """The networks of a file of ours or of another program, float32 and checked; CheckpointError names the file."""
+    if path.suffix != ".safetensors" and not is_safetensors(path):
+        return read_foreign(path)
+    tensors, meta = read_tensors(path)
+    config = _config_of(ModelConfig, meta, path)
+    networks = _networks_in(tensors, meta["kind"])
+    for name in ("G", "G_ema"):
+        if name in networks:
+            _check(config, networks[name], path)
+    step = config.max_step
+    if meta["kind"] == "state":
+        step, alpha = _config_of(TrainConfig, meta, path).schedule(meta["nimg"])
+        step = max(step - 1, config.min_step) if alpha < 1 else step
+    return Foreign("", config, networks, step)
+
+
+def _networks_in(tensors: dict[str, Tensor], kind: str) -> dict[str, dict[str, Tensor]]:
+    if kind == "generator":
+        return {"G_ema": {name: tensor.float() for name, tensor in tensors.items()}}
+    networks: dict[str, dict[str, Tensor]] = {"G": {}, "D": {}, "G_ema": {}}
+    for name, tensor in tensors.items():
+        prefix, _, rest = name.partition(".")
+        if prefix in networks:
+            networks[prefix][rest] = tensor.float()
+    return networks
+
+
+def _config_of(kind: type, meta: dict[str, Any], path: str | Path) -> Any:
+    try:
+        return from_dict(kind, meta["config"])
+    except (ConfigError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{path} describes no model that this version knows ({error})") from None
+
+
+def _check(config: ModelConfig, tensors: dict[str, Tensor], path: str | Path) -> None:
+    """Compares sizes before a network is built, so that a wrong header costs no memory."""
+    try:
+        check_shapes(config, tensors)
+    except Refused as error:
+        raise CheckpointError(f"{path} does not fit the network that its own settings describe: it {error}") from None
 
 
 def _load_network(network: torch.nn.Module, tensors: dict[str, Tensor], prefix: str, path: str | Path) -> None:
@@ -176,25 +224,33 @@ def save_generator(
 
 
 def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Generator:
-    """The generator of a generator file, a state (its G_ema), or a folder of either; float32, ready to sample.
+    """The generator of a file, told by its content, or of a folder; float32, ready to sample.
 
-    `G.meta` is the file's header and `G.checkpoint_hash` the SHA-256 of the file. CheckpointError when it is missing,
-    damaged or of another kind.
+    Takes generator files and states (then G_ema) of ours, and the files of other programs that `sgan.formats` reads.
+    `G.meta` is the header of a file of ours, `G.checkpoint_hash` the SHA-256 of the file, `G.trained_step` the last
+    layer that has faded in, and `G.notes` what to tell the user about it. CheckpointError when it is missing, damaged
+    or of another kind.
     """
     path = find_checkpoint(path)
-    tensors, meta = read_tensors(path)
-    is_state = meta["kind"] == "state"
-    G = Generator(from_dict(ModelConfig, meta["config"]))
-    tensors = {name: tensor.float() for name, tensor in tensors.items()}
-    _load_network(G, tensors, "G_ema." if is_state else "", path)
+    weights = read_weights(path)
+    G = Generator(weights.config)
+    _load_network(G, weights.networks.get("G_ema") or weights.networks["G"], "", path)
     G = G.to(device).eval().requires_grad_(False)
-    G.meta = meta
-    G.checkpoint_hash = hashlib.sha256(path.read_bytes()).hexdigest()
-    if is_state:
-        G.trained_step = from_dict(TrainConfig, meta["config"]).schedule(meta["nimg"])[0]
-    else:
-        G.trained_step = G.config.max_step
+    G.meta = {"kind": "foreign", "source": weights.source} if weights.source else read_header(path)[1]
+    G.checkpoint_hash = file_hash(path)
+    step = weights.step - 1 if weights.alpha < 1 else weights.step
+    G.trained_step = max(step, weights.config.min_step)
+    G.notes = [f"{path}: {weights.source}; {LICENCE_NOTE}", *weights.notes] if weights.source else []
     return G
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def find_checkpoint(path: str | Path, kind: str = "generator") -> Path:
@@ -203,10 +259,10 @@ def find_checkpoint(path: str | Path, kind: str = "generator") -> Path:
     if path.is_dir():
         if kind == "generator" and (path / GENERATOR_NAME).is_file():
             return path / GENERATOR_NAME
-        states = sorted(path.glob(STATE_PATTERN))
-        if not states:
-            raise CheckpointError(f"{path} holds no {kind} (looked for {STATE_PATTERN})")
-        return states[-1]
+        found = sorted(path.glob(STATE_PATTERN)) or [file for file in [path / FOREIGN_NAME] if file.is_file()]
+        if not found:
+            raise CheckpointError(f"{path} holds no {kind} (looked for {STATE_PATTERN} and {FOREIGN_NAME})")
+        return found[-1]
     if not path.exists():
         raise CheckpointError(f"{path} does not exist; give a checkpoint file or the folder of one")
     return path
@@ -239,23 +295,38 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) 
     write_bytes(path, save(tensors, metadata=header))
 
 
-def read_tensors(path: Path, kind: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """(tensors, meta) of a file of ours; CheckpointError names the file and what is wrong with it."""
+def read_header(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """(header, meta) of a file of ours; CheckpointError names the file and what is wrong with it."""
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} is no readable safetensors file ({error})") from None
     if header.get("format") != FORMAT:
         raise CheckpointError(f"{path} is a safetensors file, but no checkpoint of this project")
-    if int(header["format_version"]) > FORMAT_VERSION:
-        raise CheckpointError(f"{path} has format version {header['format_version']}; update the project to read it")
-    if header["checksum"] != _checksum(tensors):
-        raise CheckpointError(f"{path} is damaged: its tensors do not match their checksum")
-    meta = json.loads(header["meta"])
+    try:
+        version, meta = int(header["format_version"]), json.loads(header["meta"])
+        kind = str(meta["kind"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise CheckpointError(f"{path} is damaged: its header cannot be read") from None
+    if version > FORMAT_VERSION:
+        raise CheckpointError(f"{path} has format version {version}; update the project to read it")
+    if kind not in ("state", "generator"):
+        raise CheckpointError(
+            f"{path} is a {kind[:40]}, which this version does not know; update the project to read it"
+        )
+    return header, meta
+
+
+def read_tensors(path: Path, kind: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """(tensors, meta) of a file of ours; CheckpointError names the file and what is wrong with it."""
+    header, meta = read_header(path)
     if kind is not None and meta["kind"] != kind:
         raise CheckpointError(f"{path} is a {meta['kind']}; a {kind} is needed here")
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    if header.get("checksum") != _checksum(tensors):
+        raise CheckpointError(f"{path} is damaged: its tensors do not match their checksum")
     return tensors, meta
 
 

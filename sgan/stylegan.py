@@ -29,22 +29,41 @@ def adain(x: Tensor, style: Tensor) -> Tensor:
     return torch.addcmul(shift.to(x.dtype)[:, :, None, None], x, scale.to(x.dtype)[:, :, None, None])
 
 
+class AdainLayer(nn.Module):
+    """3x3 convolution (none where in_channels is 0), noise, AdaIN, leaky ReLU."""
+
+    def __init__(self, in_channels: int, channels: int, config: ModelConfig):
+        super().__init__()
+        self.convolves = in_channels > 0
+        if self.convolves:
+            self.weight = nn.Parameter(torch.randn(channels, in_channels, 3, 3).to(memory_format=torch.channels_last))
+            self.weight_gain = LRELU_GAIN / math.sqrt(9 * in_channels)
+            self.bias = nn.Parameter(torch.zeros(channels))
+        self.affine = EqualizedLinear(config.dim_latent, 2 * channels, gain=LRELU_GAIN)
+        self.affine.bias.data[:channels] = 1.0
+        self.noise_strength = nn.Parameter(torch.zeros(channels))
+        self.noise_gain = math.sqrt(2.0 / channels)
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        """x [N, I, H, W], w [N, w_dim], noise [N or 1, 1, H, W] or None -> [N, C, H, W]."""
+        if self.convolves:
+            weight = (self.weight * self.weight_gain).to(x.dtype)
+            x = F.conv2d(x, weight, self.bias.to(x.dtype), padding=1)
+        if noise is not None:
+            x = x + noise * (self.noise_strength * self.noise_gain).to(x.dtype)[:, None, None]
+        return F.leaky_relu_(adain(x, self.affine(w)), LRELU_SLOPE)
+
+
 class AdainBlock(nn.Module):
-    """One resolution: constant or convolution, noise, AdaIN, leaky ReLU, and once more after a second convolution."""
+    """One resolution: a constant or a convolution of the up-sampled maps below, then a second convolution."""
 
     def __init__(self, in_channels: int, resolution: int, config: ModelConfig):
         super().__init__()
         channels = config.channels(resolution)
         if in_channels == 0:
             self.const = nn.Parameter(torch.randn(channels, resolution, resolution))
-        else:
-            self.conv0 = EqualizedConv2d(in_channels, channels, 3, gain=LRELU_GAIN)
-        self.conv1 = EqualizedConv2d(channels, channels, 3, gain=LRELU_GAIN)
-        for i in range(2):
-            self.register_parameter(f"noise_strength{i}", nn.Parameter(torch.zeros(channels)))
-            self.add_module(f"affine{i}", EqualizedLinear(config.dim_latent, 2 * channels, gain=LRELU_GAIN))
-            getattr(self, f"affine{i}").bias.data[:channels] = 1.0
-        self.noise_gain = math.sqrt(2.0 / channels)
+        self.conv0 = AdainLayer(in_channels, channels, config)
+        self.conv1 = AdainLayer(channels, channels, config)
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
         self.torgb = EqualizedConv2d(channels, 3, 1, gain=LRELU_GAIN)
 
@@ -54,18 +73,9 @@ class AdainBlock(nn.Module):
         Both layers of a block get the same noise, each with strengths of its own by channel.
         """
         if x is None:
-            x = self.const.to(dtype)[None].repeat(len(ws), 1, 1, 1).contiguous(memory_format=torch.channels_last)
-        else:
-            x = self.conv0(x)
+            x = self.const.to(dtype)[None].repeat(ws.shape[0], 1, 1, 1).contiguous(memory_format=torch.channels_last)
         noise = self._noise(x, noise_mode)
-        for i in range(2):
-            if i == 1:
-                x = self.conv1(x)
-            if noise is not None:
-                strength = getattr(self, f"noise_strength{i}") * self.noise_gain
-                x = x + noise * strength.to(x.dtype)[:, None, None]
-            x = F.leaky_relu_(adain(x, getattr(self, f"affine{i}")(ws[:, i])), LRELU_SLOPE)
-        return x
+        return self.conv1(self.conv0(x, ws[:, 0], noise), ws[:, 1], noise)
 
     def _noise(self, x: Tensor, noise_mode: str) -> Tensor | None:
         """Noise [N or 1, 1, H, W] in x's dtype, or None for none."""

@@ -19,7 +19,7 @@ FLOORS = {
         {"__init__", "__main__"},
         {"main", "panel", "panel_train", "panel_faces", "panel_form"},
         {"metrics", "editing", "persona", "launch"},
-        {"sampling", "loop"},
+        {"sampling", "loop", "resume"},
         {"state", "export"},
         {"formats"},
         {"foreign", "nvidia"},
