@@ -16,9 +16,8 @@ def feather_blend(face: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.
         target: uint8 [h, w, 3] RGB.
         mask: float32 [h, w] in [0, 1].
     """
-    base = target.astype(np.float32)
-    mixed = base + mask[:, :, None] * (np.clip(face, 0, 255) - base)
-    return np.clip(mixed + np.float32(0.5), 0, 255).astype(np.uint8)
+    shown = cv2.add(face, (0.0, 0.0, 0.0, 0.0), dtype=cv2.CV_8U)  # rounds and cuts off at 0 and 255
+    return cv2.blendLinear(shown, np.ascontiguousarray(target), mask, 1 - mask)
 
 
 def poisson_blend(face: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarray:

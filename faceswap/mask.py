@@ -10,14 +10,15 @@ import cv2
 import numpy as np
 
 from faceswap.regions import BROW_LINE, MOUTH, OVAL, face_width, opening
-from faceswap.skin import features, grow_mask, smoothstep, uncovered
+from faceswap.skin import Zones, grow_mask, smoothstep, uncovered
+from faceswap.warp import Maps
 
-COARSE = 3  # pixels of the grid between points where the distance to the oval's edge is computed
+COARSE = 5  # pixels of the grid between points where the distance to the oval's edge is computed
 FEATHER = 0.10  # width of the soft edge / face width
 MASK_KINDS = ("auto", "oval", "brows")
 INSET = 0.01  # the edge starts this far inside the oval / face width
 SPARE = 0.012  # what covers the face is kept this much wider / face width
-FOREHEAD_SEEN = 0.55  # share of the source's forehead that must be bare for it to be used
+FOREHEAD_SEEN = 0.5  # share of the source's forehead that must be bare for it to be used
 BROW_LIFT = 0.045  # room above the brows where the forehead is cut off / height of the face
 BROW_FEATHER = 0.45  # of that cut / of the oval's
 OPEN = (0.04, 0.08)  # opening of the mouth below which it is closed, above which it is open
@@ -55,24 +56,25 @@ def inner_distance(corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         corners: [N, 2] of the closed polygon.
     """
     count = tuple(max(-(-v // COARSE), 2) for v in size)
-    y, x = ((np.arange(n) + 0.5) * (v / n) - 0.5 for n, v in zip(count, size))
-    pixels = np.stack(np.meshgrid(x, y), -1).reshape(-1, 1, 2)
-    start, end = corners.astype(np.float64), np.roll(corners, -1, 0).astype(np.float64)
-    edge, reach = end - start, pixels - start  # [N, 2], [P, N, 2]
-    along = np.clip((reach * edge).sum(-1) / np.maximum((edge**2).sum(-1), 1e-9), 0, 1)
-    distance = np.sqrt(((reach - along[..., None] * edge) ** 2).sum(-1).min(1))
-    crossed = (start[:, 1] > pixels[..., 1]) != (end[:, 1] > pixels[..., 1])
-    at = start[:, 0] + reach[..., 1] * edge[:, 0] / np.where(edge[:, 1] == 0, 1e-9, edge[:, 1])
-    inside = (crossed & (pixels[..., 0] < at)).sum(1) % 2 == 1
+    y, x = (((np.arange(n) + 0.5) * (v / n) - 0.5).astype(np.float32) for n, v in zip(count, size))
+    px, py = np.tile(x, len(y))[:, None], np.repeat(y, len(x))[:, None]  # [P, 1]
+    sx, sy = corners.astype(np.float32).T  # [N]
+    ex, ey = np.roll(sx, -1) - sx, np.roll(sy, -1) - sy
+    dx, dy = px - sx, py - sy  # [P, N]
+    along = np.clip((dx * ex + dy * ey) / np.maximum(ex * ex + ey * ey, 1e-6), 0, 1)
+    distance = np.sqrt(((dx - along * ex) ** 2 + (dy - along * ey) ** 2).min(1))
+    crossed = (dy < 0) != (dy < ey)
+    left = dx * np.abs(ey) < dy * ex * np.sign(ey)
+    inside = np.count_nonzero(crossed & left, axis=1) % 2 == 1
     signed = np.where(inside, distance, -distance).astype(np.float32).reshape(count)
     return cv2.resize(signed, size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def bare_forehead(skin: np.ndarray, points: np.ndarray) -> float:
+def bare_forehead(skin: np.ndarray, points: np.ndarray, zones: Zones) -> float:
     """Returns the share of the forehead above the brows that looks like skin."""
-    below = inner_distance(below_brows(points), skin.shape) > 0
-    forehead = polygon(points, OVAL, skin.shape, 0.95) & (1 - below.astype(np.uint8))
-    forehead &= 1 - features(points, skin.shape, 0.02)
+    below = np.zeros(skin.shape, np.uint8)
+    cv2.fillPoly(below, [np.round(below_brows(points)).astype(np.int32)], 1)
+    forehead = polygon(points, OVAL, skin.shape, 0.95) & (1 - below) & (1 - zones.features)
     return float(skin[forehead > 0].mean()) if forehead.any() else 1.0
 
 
@@ -85,7 +87,7 @@ def below_brows(points: np.ndarray) -> np.ndarray:
 
 
 def face_mask(
-    points: np.ndarray, source_skin: np.ndarray, target_skin: np.ndarray, mirror: np.ndarray, kind: str, feather: float
+    points: np.ndarray, source_skin: np.ndarray, target_skin: np.ndarray, maps: Maps, kind: str, feather: float
 ) -> np.ndarray:
     """Returns float32 [h, w]: the share of the source at each pixel of the grid.
 
@@ -93,24 +95,23 @@ def face_mask(
         points: [468, 3] mesh points of the target on the grid.
         source_skin: float32 [h, w], skin likeness of the warped source.
         target_skin: float32 [h, w], skin likeness of the target.
-        mirror: float32 [h, w, 2], where each pixel lies on the other half of the face.
-        kind: "oval" the geometric shape alone; "brows" the oval below the brows; "auto" the oval, cut at the brows
-        when
+        maps: of the target, for what is opposite.
+        kind: "oval" the geometric shape alone; "brows" the oval below the brows; "auto" the oval, cut at the brows when
             hair covers the source's forehead, less hair in the source and what lies over the target's face.
         feather: width of the soft edge / face width.
     """
     size, width = source_skin.shape, face_width(points)
     inset, soft = INSET * width, max(feather * width, 0.5)
     mask = smoothstep(inner_distance(points[list(OVAL), :2], size), inset, inset + soft)
-    if kind == "brows" or (kind == "auto" and bare_forehead(source_skin, points) < FOREHEAD_SEEN):
+    zones = Zones(points, size) if kind == "auto" else None
+    if kind == "brows" or (zones and bare_forehead(source_skin, points, zones) < FOREHEAD_SEEN):
         cut = inner_distance(below_brows(points), size)
         mask = np.minimum(mask, smoothstep(cut, 0, BROW_FEATHER * soft))
-    if kind != "auto":
-        return mask
-    for skin, grow in ((source_skin, 0.035), (target_skin, 0.05)):
-        shown = uncovered(skin, mirror, points, grow)
-        shown = 1 - grow_mask(1 - shown, SPARE * width)
-        mask = np.minimum(mask, soften(shown, 0.6 * feather * width))
+    for skin in (source_skin, target_skin) if zones else ():
+        shown = uncovered(skin, maps, zones)
+        if shown is not None:
+            shown = 1 - grow_mask(1 - shown, SPARE * width)
+            mask = np.minimum(mask, soften(shown, 0.6 * feather * width))
     return mask
 
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from faceswap.regions import LEFT_BROW, LEFT_EYE, LIPS, NOSE, OVAL, RIGHT_BROW, RIGHT_EYE, face_width, mesh
+from faceswap.warp import Maps
 
 # Patches that are skin on nearly every face, one side; the other follows by mirroring.
 PATCHES = (
@@ -22,6 +23,8 @@ SMOOTH = 0.025  # sigma that calms skin likeness / face width
 CENTRE = (129, 358, 205, 425, 214, 434, 135, 364, 149, 378)  # around the mouth and the front of the chin
 SIDEBURN = 0.05  # hair reaching less far onto the cheeks is a beard's / face width
 ONE_SIDED = 0.6  # share of a part that must have bare skin opposite
+FEATURE_ROOM = 0.042  # around brows, eyes, nose and mouth that counts as theirs / face width
+PATCH_SAMPLES = 600
 LIGHT_FLOOR, COLOUR_FLOOR = 6.0, 3.0  # least deviation that counts as one sigma, CIE units
 KEEP, DROP = 2.0, 4.5  # sigmas up to which a pixel is skin for certain, and from which it is not
 
@@ -78,7 +81,8 @@ def skin_likeness(lab: np.ndarray, points: np.ndarray) -> np.ndarray:
     y, x = np.nonzero(skin_patches(points, (height, width)))
     if len(y) < 12:
         return np.ones((height, width), np.float32)
-    unit = 1.0 / max(height, width)
+    few = np.s_[:: max(1, len(y) // PATCH_SAMPLES)]
+    y, x, unit = y[few], x[few], 1.0 / max(height, width)
     seen = lab[y, x].astype(np.float64)
     plane = fit_light(seen[:, 0], y * unit, x * unit)
     light = (plane[0] * unit * np.arange(width)[None] + plane[1] * unit * np.arange(height)[:, None] + plane[2]).astype(
@@ -122,8 +126,8 @@ def below_line(points: np.ndarray, base: np.ndarray, size: tuple[int, int]) -> n
     across = (points[454, :2] - points[234, :2]).astype(np.float64)
     normal = np.array([-across[1], across[0]])
     normal *= np.sign(normal @ (points[152, :2] - points[10, :2])) or 1.0
-    y, x = np.mgrid[: size[0], : size[1]]
-    return ((x - base[0]) * normal[0] + (y - base[1]) * normal[1] > 0).astype(np.uint8)
+    x, y = (np.arange(size[1]) - base[0]) * normal[0], (np.arange(size[0]) - base[1]) * normal[1]
+    return (x[None] > -y[:, None]).astype(np.uint8)
 
 
 def hull(points: np.ndarray, chosen: tuple[int, ...], size: tuple[int, int]) -> np.ndarray:
@@ -160,28 +164,45 @@ def one_sided_parts(foreign: np.ndarray, bare_there: np.ndarray, inside: np.ndar
     return wanted[labels].astype(np.uint8)
 
 
-def uncovered(skin: np.ndarray, mirror: np.ndarray, points: np.ndarray, grow: float) -> np.ndarray:
-    """Returns uint8 [h, w]: 1 where nothing covers the face and it hangs together with its middle.
+class Zones:
+    """The parts of one face on its grid by which what covers it is told from what belongs to it; uint8 [h, w] each.
+
+    Args:
+        points: [468, 3] mesh points on the grid.
+        size: (h, w) of the grid.
+    """
+
+    def __init__(self, points: np.ndarray, size: tuple[int, int]):
+        width = face_width(points)
+        self.sigma = max(SMOOTH * width, 0.6)
+        self.inside = hull(points, OVAL, size)
+        self.features = features(points, size, FEATURE_ROOM)
+        self.centre = hull(points, CENTRE, size)
+        self.below = below_line(points, 0.75 * points[2, :2] + 0.25 * points[6, :2], size)  # where a beard may grow
+        self.cheeks = below_line(points, points[168, :2], size) & (1 - self.below)
+        self.cheeks &= 1 - grow_mask(1 - self.inside, SIDEBURN * width)
+        x, y = np.round(points[5, :2]).astype(int)
+        self.middle = np.clip(y, 0, size[0] - 1), np.clip(x, 0, size[1] - 1)
+
+
+def uncovered(skin: np.ndarray, maps: Maps, zones: Zones) -> np.ndarray | None:
+    """Returns uint8 [h, w]: 1 where the face is bare and hangs together with its middle; None if all is.
 
     Args:
         skin: float32 [h, w] likeness in [0, 1].
-        mirror: float32 [h, w, 2], where each pixel lies on the other half of the face.
-        points: [468, 3] mesh points on the grid.
-        grow: width around the features that counts as theirs / face width.
+        maps: for where each pixel lies on the other half of the face, when that is needed.
     """
-    size = skin.shape
-    calm = cv2.GaussianBlur(skin, (0, 0), max(SMOOTH * face_width(points), 0.6))
-    other = cv2.remap(calm, mirror, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    inside = hull(points, OVAL, size)
+    calm = cv2.GaussianBlur(skin, (0, 0), zones.sigma)
     foreign = (calm < 0.5).astype(np.uint8)
-    below = below_line(points, 0.75 * points[2, :2] + 0.25 * points[6, :2], size)  # where a beard may grow
-    cheeks = below_line(points, points[168, :2], size) & (1 - below)
-    cheeks &= 1 - grow_mask(1 - inside, SIDEBURN * face_width(points))
-    hanging = touching(foreign & inside, foreign & cheeks) & (1 - hull(points, CENTRE, size))
-    one_sided = one_sided_parts(foreign & below & inside, other > 0.6, inside)
-    beard = below & (1 - (hanging | one_sided))
-    shown = ((1 - foreign) | features(points, size, grow) | beard).astype(np.uint8)
-    middle = np.zeros(size, np.uint8)
-    x, y = np.round(points[5, :2]).astype(int)
-    middle[np.clip(y, 0, size[0] - 1), np.clip(x, 0, size[1] - 1)] = 1
-    return touching(shown, middle) if (shown & middle).any() else shown
+    if not (foreign & zones.inside & (1 - zones.features)).any():
+        return None
+    hanging = touching(foreign & zones.inside, foreign & zones.cheeks) & (1 - zones.centre)
+    beard = zones.below & (1 - hanging)
+    lower = foreign & beard & zones.inside
+    if lower.any():
+        other = cv2.remap(calm, maps.mirror, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        beard &= 1 - one_sided_parts(lower, other > 0.6, zones.inside)
+    shown = ((1 - foreign) | zones.features | beard).astype(np.uint8)
+    seed = np.zeros_like(shown)
+    seed[zones.middle] = shown[zones.middle]
+    return touching(shown, seed) if seed.any() else shown

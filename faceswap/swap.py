@@ -162,15 +162,16 @@ def swap_face(image: np.ndarray, source: Source, points: np.ndarray, options: Op
     if width < SMALLEST or min(frame.size) < SMALLEST or options.strength == 0:
         return False
     target, grid_points = frame.cut(image), frame.to_grid(points)
-    maps = Maps(source, grid_points, frame.grid_size, options.warp_2d)
-    warped = sample(source, frame.enlarge(maps.source), face_width(source.points) / width)
-    grey = is_grey(target)
+    maps = Maps(source.points, grid_points, frame.grid_size)
+    warped = sample(source, maps.flat if options.warp_2d else maps.mesh, frame, face_width(source.points) / width)
+    target_grid = frame.reduce(target)
+    grey = is_grey(target_grid)
     if grey:
         warped = without_colour(warped)
-    source_grid, target_grid = frame.reduce(warped), frame.reduce(target)
+    source_grid = frame.reduce(warped)
     source_lab, target_lab = to_lab(source_grid), to_lab(target_grid)
     source_skin, target_skin = (skin_likeness(lab, grid_points) for lab in (source_lab, target_lab))
-    shown = face_mask(grid_points, source_skin, target_skin, maps.mirror, options.mask, options.feather)
+    shown = face_mask(grid_points, source_skin, target_skin, maps, options.mask, options.feather)
     both = source_skin * target_skin * (shown > 0)
     face = warped.astype(np.float32)
     if options.correct_color:

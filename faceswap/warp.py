@@ -7,11 +7,12 @@ transform.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
 
+from faceswap.frame import Frame
 from faceswap.geometry import Rect, bounding_rect, fit_similarity, triangle_affines
 from faceswap.regions import BROW_LINE, LEFT_EYE, LIPS, MESH_POINTS, NOSE, OVAL, RIGHT_EYE, face_width, mesh
 
@@ -122,7 +123,7 @@ def triangle_map(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return out
 
 
-def gather_map(number: np.ndarray, source: np.ndarray, target: np.ndarray, base: np.ndarray) -> np.ndarray:
+def gather_map(number: np.ndarray, source: np.ndarray, target: np.ndarray, outside: np.ndarray) -> np.ndarray:
     """Returns float32 [h, w, 2]: for each grid pixel the (x, y) of the source that its triangle puts there.
 
     Coordinates stay within the triangle's own rectangle, so that a triangle seen edge-on throws none far away.
@@ -131,79 +132,93 @@ def gather_map(number: np.ndarray, source: np.ndarray, target: np.ndarray, base:
         number: int16 [h, w] from `triangle_map(target, ...)`.
         source: [504, 3] rimmed mesh points in pixels of the source.
         target: [504, 3] rimmed mesh points in pixels of the grid.
-        base: float32 [h, w, 2], the map where there is no triangle.
+        outside: grid_to_source [2, 3], the map where there is no triangle.
     """
     triangles = rimmed_triangles()
     src, dst = source[triangles, :2], target[triangles, :2]
-    dst_to_src = triangle_affines(dst, src).astype(np.float32)
-    slack = np.float32(1.5 * face_width(source[:MESH_POINTS]) / max(face_width(target[:MESH_POINTS]), 1.0))
-    low, high = src.min(1) - slack, src.max(1) + slack
-    inside = np.flatnonzero(number >= 0)
-    chosen = number.ravel()[inside]
-    y, x = np.divmod(inside.astype(np.float32), np.float32(number.shape[1]))
-    m = dst_to_src[chosen]  # [P, 2, 3]
-    out = base.copy()
-    flat = out.reshape(-1, 2)
+    slack = 1.5 * face_width(source[:MESH_POINTS]) / max(face_width(target[:MESH_POINTS]), 1.0)
+    free = np.full((1, 2), np.inf)
+    low, high = np.concatenate([src.min(1) - slack, -free]), np.concatenate([src.max(1) + slack, free])
+    table = np.concatenate([triangle_affines(dst, src), outside[None]])  # the last row is that of number -1
+    table, low, high = (np.ascontiguousarray(t.T, np.float32) for t in (table.reshape(-1, 6), low, high))
+    y, x = (np.arange(n, dtype=np.float32) for n in number.shape)
+    chosen = np.where(number < 0, len(triangles), number)
+    out = np.empty((*number.shape, 2), np.float32)
     for axis in (0, 1):
-        values = m[:, axis, 0] * x + m[:, axis, 1] * y + m[:, axis, 2]
-        flat[inside, axis] = np.clip(values, low[chosen, axis], high[chosen, axis])
+        a, b, c = (row.take(chosen) for row in table[3 * axis : 3 * axis + 3])
+        values = a * x + b * y[:, None] + c
+        np.clip(values, low[axis].take(chosen), high[axis].take(chosen), out=out[:, :, axis])
     return without_specks(out)
 
 
 def without_specks(coordinates: np.ndarray) -> np.ndarray:
     """Returns a map [h, w, 2] without single strays and hard creases, where the mesh is folded or very fine.
 
-    Median and mean of an affine function over a square are its value in the middle, so straight parts stay as they
-    are.
+    Median and mean of an affine function over a square are its value in the middle: straight parts stay as they are.
     """
+    if min(coordinates.shape[:2]) < 5:
+        return coordinates
+    calm = cv2.merge([cv2.medianBlur(channel, 3) for channel in cv2.split(coordinates)])
+    for edge in (np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]):
+        calm[edge] = coordinates[edge]
     out = coordinates.copy()
-    if min(out.shape[:2]) > 4:
-        for axis in (0, 1):
-            calm = cv2.medianBlur(np.ascontiguousarray(coordinates[:, :, axis]), 3)
-            calm[[0, -1]], calm[:, [0, -1]] = coordinates[[0, -1], :, axis], coordinates[:, [0, -1], axis]
-            out[1:-1, 1:-1, axis] = cv2.GaussianBlur(calm, (3, 3), 0.7)[1:-1, 1:-1]
+    out[1:-1, 1:-1] = cv2.GaussianBlur(calm, (3, 3), 0.7)[1:-1, 1:-1]
     return out
 
 
-def similarity_map(source: np.ndarray, target: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns float32 [h, w, 2]: source (x, y) for each grid pixel, by the best similarity of the rigid features."""
-    m = fit_similarity(target[list(RIGID), :2], source[list(RIGID), :2]).astype(np.float32)
-    x, y = np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32)
-    return np.stack(
-        [m[0, 0] * x + (m[0, 1] * y + m[0, 2])[:, None], m[1, 0] * x + (m[1, 1] * y + m[1, 2])[:, None]], -1
-    )
+def similarity_map(matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns float32 [h, w, 2]: where an affine `matrix` [2, 3] sends each pixel (x, y) of a grid."""
+    y, x = (np.arange(n, dtype=np.float32) for n in size)
+    m = matrix.astype(np.float32)
+    return np.stack([row[0] * x + (row[1] * y + row[2])[:, None] for row in m], -1)
 
 
-def sample(source: Source, coordinates: np.ndarray, reduction: float) -> np.ndarray:
-    """Returns uint8 [h, w, 3]: the source's pixels at `coordinates` (cubic), its edge continued outwards.
+def sample(source: Source, coordinates: np.ndarray, frame: Frame, reduction: float) -> np.ndarray:
+    """Returns uint8 [h, w, 3] of the frame's rectangle: the source's pixels (cubic), its edge continued outwards.
 
     Args:
-        coordinates: float32 [h, w, 2], (x, y) in pixels of `source.image`.
-        reduction: source pixels per pixel of the result.
+        coordinates: float32 [gh, gw, 2] on the frame's grid, (x, y) in pixels of `source.image`.
+        reduction: source pixels per pixel of the rectangle.
     """
-    level, (sx, sy) = source.level(reduction)
+    level, scale = source.level(reduction)
     if level is not source.image:
-        coordinates = (coordinates + np.float32(0.5)) * np.float32([sx, sy]) - np.float32(0.5)
-    return cv2.remap(level, coordinates, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        coordinates = (coordinates + np.float32(0.5)) * np.float32(scale) - np.float32(0.5)
+    return cv2.remap(level, frame.enlarge(coordinates), None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 class Maps:
-    """The coordinate maps of one target face, both from one rasterised mesh.
+    """The coordinate maps of one target face, from one rasterised mesh.
 
     Args:
-        source: the face to show.
+        source: [468, 3] mesh points of the face to show, pixels of its own picture.
         points: [468, 3] mesh points of the target in pixels of the grid.
         size: (h, w) of the grid.
-        flat: show the source by the similarity transform instead of the mesh.
     """
 
-    source: np.ndarray  # float32 [h, w, 2], pixels of `source.image`
-    mirror: np.ndarray  # float32 [h, w, 2], the same place on the other half of the target, pixels of the grid
+    def __init__(self, source: np.ndarray, points: np.ndarray, size: tuple[int, int]):
+        self._source, self._points, self._size = source, points, size
 
-    def __init__(self, source: Source, points: np.ndarray, size: tuple[int, int], flat: bool = False):
-        target = add_rim(points)
-        number = triangle_map(target, size)
-        similar = similarity_map(source.points, points, size)
-        self.source = similar if flat else gather_map(number, add_rim(source.points), target, similar)
-        other = points[mesh().mirror]
-        self.mirror = gather_map(number, add_rim(other), target, similarity_map(other, points, size))
+    @cached_property
+    def _number(self) -> np.ndarray:
+        return triangle_map(add_rim(self._points), self._size)
+
+    @cached_property
+    def mesh(self) -> np.ndarray:
+        """Source coordinates following every landmark, float32 [h, w, 2]."""
+        return self._gather(self._source)
+
+    @cached_property
+    def flat(self) -> np.ndarray:
+        """Source coordinates of the similarity that best fits the rigid features, float32 [h, w, 2]."""
+        return similarity_map(self._similarity(self._source), self._size)
+
+    @cached_property
+    def mirror(self) -> np.ndarray:
+        """The same place on the other half of the target, float32 [h, w, 2] in pixels of the grid."""
+        return self._gather(self._points[mesh().mirror])
+
+    def _similarity(self, points: np.ndarray) -> np.ndarray:
+        return fit_similarity(self._points[list(RIGID), :2], points[list(RIGID), :2])
+
+    def _gather(self, points: np.ndarray) -> np.ndarray:
+        return gather_map(self._number, add_rim(points), add_rim(self._points), self._similarity(points))

@@ -53,7 +53,8 @@ def test_a_batch_reports_every_photo_and_the_next_makes_only_what_is_missing(pho
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("2 photos swapped, 1 no face, 1 failed; ")
     assert "left out: " in result.stderr and "bad.jpg" in result.stderr and "Traceback" not in result.stderr
-    rows = {row["photo"]: row for row in csv.DictReader(open(out / "report.csv", encoding="utf-8"))}
+    with open(out / "report.csv", encoding="utf-8") as file:
+        rows = {row["photo"]: row for row in csv.DictReader(file)}
     assert {name: row["status"] for name, row in rows.items()} == {
         "a.png": "swapped",
         "bad.jpg": "failed",
