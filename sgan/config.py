@@ -11,6 +11,7 @@ MAX_STEP = 8  # 1024 x 1024
 RESOLUTIONS = tuple(2 ** (step + 2) for step in range(MAX_STEP + 1))
 R1_GAMMA_PER_PIXEL = 0.0002  # r1_gamma = 0.0002 * resolution^2 / batch_size, arXiv 2006.06676, appendix C
 STATE_PATTERN = "state-*.safetensors"  # training states in a run folder
+FOREIGN_NAME = "trained.pth"  # SiskonEmilia/StyleGAN-PyTorch's state, in whatever folder it trained
 DEFAULT_LEARNING_RATE = 0.002  # for resolutions that the dict leaves out (arXiv 1912.04958, appendix B)
 
 
@@ -168,6 +169,12 @@ class HParams:
     ema_rampup: float = setting(0.05, "half-life as a share of the images seen, while that is less", min=0, max=1)
     style_mixing_prob: float = setting(0.9, "share of training samples that mix two styles", min=0, max=1)
 
+    ada_target: float = setting(
+        0.6, "share of real images that D calls real above which augmentation grows; 0: never augment", min=0, max=1
+    )
+    ada_kimg: float = setting(
+        500.0, "thousand images in which augmentation can go from none to always", min=0.1, max=100_000, log=True
+    )
     shared_pass: bool = setting(
         False, "one pass of the discriminator over generated images serves both updates: faster, another update rule"
     )

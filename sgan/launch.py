@@ -14,10 +14,11 @@ import torch
 import torch.distributed as dist
 
 from provenance import GENERATED, Mark, write_image
-from sgan.config import STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, to_dict
+from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, to_dict
 from sgan.data import Dataset, image_batches, open_dataset
 from sgan.events import Changed, Control, Event, Finished, Grid, Stats
 from sgan.loop import draw_grid, train
+from sgan.resume import resume_foreign
 from sgan.sampling import seed_to_z
 from sgan.state import (
     GENERATOR_NAME,
@@ -75,6 +76,8 @@ def newest_state(run_dir: str | Path) -> Path | None:
 def open_state(config: TrainConfig, device: torch.device) -> TrainState:
     """A fresh state, the newest one of save_folder_path (is_continue), or one with the weights of resume_from.
 
+    A trained.pth of SiskonEmilia's program in save_folder_path is gone on from as well.
+
     When continuing, the networks must be the saved ones; live settings that were changed since stay changed, unless
     `config` gives another value than the run had. A damaged newest state is passed over for the one before, which
     `state.notes` tells.
@@ -90,6 +93,9 @@ def open_state(config: TrainConfig, device: torch.device) -> TrainState:
                 )
         _adopt_config(state, config)
         return state
+    foreign = Path(config.save_folder_path) / FOREIGN_NAME
+    if config.is_continue and foreign.is_file():
+        return resume_foreign(config, foreign, device)
     if not config.is_train:
         raise CheckpointError(f"{config.save_folder_path} holds no state; train first (is_train True)")
     state = TrainState.create(config, device)

@@ -1,7 +1,8 @@
-"""The command line: `python -m sgan train | sample | show`."""
+"""The command line: `python -m sgan train | sample | convert | show`."""
 
 import argparse
 import dataclasses
+import functools
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sgan.config import (
+    DEFAULT_LEARNING_RATE,
+    FOREIGN_NAME,
     PRESETS,
     STATE_PATTERN,
     ConfigError,
@@ -20,10 +23,8 @@ from sgan.config import (
     from_dict,
     parse_by_resolution,
 )
-
-DEFAULT_CHECKPOINT = "checkpoints/faces"
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
-MAX_SEED = 2**32 - 1
+from sgan.main_convert import add_convert
+from sgan.main_sample import add_sample
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +53,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sgan", description="People who do not exist.")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_train(commands.add_parser("train", help="train on a folder of faces", allow_abbrev=False))
-    _add_sample(commands.add_parser("sample", help="draw faces from a checkpoint", allow_abbrev=False))
+    add_sample(commands.add_parser("sample", help="draw faces from a checkpoint", allow_abbrev=False))
+    add_convert(commands.add_parser("convert", help="turn a checkpoint into another format", allow_abbrev=False))
     show = commands.add_parser("show", help="read back how a picture was made")
     show.add_argument("file", help="a picture that this project wrote")
     show.set_defaults(run=run_show)
@@ -79,8 +81,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 def _flag(f: dataclasses.Field) -> dict[str, Any]:
     """argparse keywords for one field of TrainConfig; the default None tells an absent flag from a given one."""
     meta = f.metadata
-    default = "by resolution" if meta.get("by_resolution") else f.default
-    flag: dict[str, Any] = {"help": f"{meta['help']} (default: {default})".replace("%", "%%")}
+    flag: dict[str, Any] = {"help": f"{meta['help']} (default: {_default(f)})".replace("%", "%%")}
     if f.type is bool or f.type == "bool":
         return flag | {"type": parse_bool, "nargs": "?", "const": True, "metavar": "True|False"}
     if f.name == "style_mixing":
@@ -90,6 +91,19 @@ def _flag(f: dataclasses.Field) -> dict[str, Any]:
     kind = {"int": int, "float": float}.get(getattr(f.type, "__name__", f.type), str)
     metavar = "|".join(meta["choices"]) if meta["choices"] else {int: "N", float: "X"}.get(kind, "TEXT")
     return flag | {"type": kind, "metavar": metavar}
+
+
+def _default(f: dataclasses.Field) -> str:
+    """What a flag is when it is not given, the presets' values included."""
+    if f.name == "learning_rate":
+        return f"{DEFAULT_LEARNING_RATE} at every resolution"
+    plain = "mini_batch_size" if f.name == "batch_size" else f.default if f.default not in ("", ()) else "none"
+    own = [f"{name} {_table_text(preset[f.name])}" for name, preset in PRESETS.items() if f.name in preset]
+    return ", ".join(own) if len(own) == len(PRESETS) else ", ".join([str(plain), *own])
+
+
+def _table_text(value: Any) -> str:
+    return ",".join(f"{key}:{number}" for key, number in value.items()) if isinstance(value, dict) else str(value)
 
 
 def parse_bool(text: str) -> bool:
@@ -107,44 +121,6 @@ def _table(text: str) -> dict:
         raise argparse.ArgumentTypeError(f"{text!r} is no table by resolution ({error})") from None
 
 
-def parse_seeds(text: str) -> list[int]:
-    """[0, 1, 2, 7] from "0-2,7"."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        try:
-            low, high = int(first), int(last if dash else first)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is no list of seeds like 0-15 or 3,7,9") from None
-        if not 0 <= low <= high <= MAX_SEED:
-            raise argparse.ArgumentTypeError(f"{part.strip()!r} is no range of seeds between 0 and {MAX_SEED}")
-        if high - low >= 1_000_000:
-            raise argparse.ArgumentTypeError(f"{part.strip()!r} asks for more than a million faces")
-        seeds.extend(range(low, high + 1))
-    return seeds
-
-
-def _add_sample(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Draw faces of people who do not exist."
-    parser.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="file or folder (default: %(default)s)")
-    parser.add_argument("--seeds", type=parse_seeds, default="0-15", help="such as 0-15 or 3,7 (default: %(default)s)")
-    parser.add_argument(
-        "--truncation_psi", type=float, default=0.7, help="1: full variety; towards 0: the mean face (default: 0.7)"
-    )
-    parser.add_argument(
-        "--out", default="results", help="a folder, or for one seed a picture file (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--style_mixing", type=int, nargs="+", default=[], metavar="LAYER",
-        help="layers that take a second style; layer l is resolution 2^(l+2)",
-    )  # fmt: skip
-    parser.add_argument("--mix_seeds", type=parse_seeds, help="seeds of the second styles (default: the next seed)")
-    parser.add_argument("--resolution", type=int, help="side of the pictures; larger ones are up-sampled (Lanczos)")
-    parser.add_argument("--noise_mode", choices=("const", "random", "none"), default="const", help="default: const")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
-    parser.set_defaults(run=run_sample)
-
-
 def make_config(options: argparse.Namespace, cuda: bool) -> TrainConfig:
     """The TrainConfig of a train command: flags over the run's saved settings (or else the preset) over defaults."""
     given = {f.name: getattr(options, f.name) for f in dataclasses.fields(TrainConfig)}
@@ -153,14 +129,30 @@ def make_config(options: argparse.Namespace, cuda: bool) -> TrainConfig:
         given["style_mixing"] = tuple(given["style_mixing"])
     on_gpu = cuda and not str(given.get("device", "auto")).startswith("cpu")
     values = dict(PRESETS[options.preset or ("gpu" if on_gpu else "cpu")])
-    run_dir = given.get("save_folder_path", TrainConfig.save_folder_path)
-    saved = Path(run_dir) / "config.json"
-    has_state = any(Path(run_dir).glob(STATE_PATTERN))
-    if given.get("is_continue", True) and not options.preset and has_state and saved.exists():
-        values = json.loads(saved.read_text(encoding="utf-8"))
+    run_dir = Path(given.get("save_folder_path", TrainConfig.save_folder_path))
+    has_state = any(run_dir.glob(STATE_PATTERN))
+    if given.get("is_continue", True) and has_state:
+        if not options.preset and (run_dir / "config.json").exists():
+            values = json.loads((run_dir / "config.json").read_text(encoding="utf-8"))
+    elif given.get("is_continue", True) and (run_dir / FOREIGN_NAME).is_file():
+        values |= _settings_of(run_dir / FOREIGN_NAME, True)
+    elif given.get("resume_from"):
+        values |= _settings_of(given["resume_from"], False)
     if "max_step" in given and "step" not in given:
         values["step"] = min(values.get("step", TrainConfig.step), given["max_step"])
     return from_dict(TrainConfig, {**values, **given})
+
+
+@functools.lru_cache(maxsize=1)  # asked for twice, and a large file takes seconds
+def _settings_of(checkpoint: str | Path, going_on: bool) -> dict[str, Any]:
+    """The settings with which a training can take over the networks of a checkpoint.
+
+    going_on: the first layer stays the default, since the position within the layers comes from the checkpoint.
+    """
+    from sgan.resume import model_settings
+
+    settings = model_settings(checkpoint)
+    return settings | {"step": min(TrainConfig.step, settings["step"])} if going_on else settings
 
 
 def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
@@ -269,72 +261,6 @@ def _say_end(config: TrainConfig, reason: str, arguments: Sequence[str]) -> None
     else:
         print(f"Done: {where} holds the generator, grids, losses.png and the state.")
         print(f"Draw faces with: python -m sgan sample --checkpoint {where} --seeds 0-15 --out results")
-
-
-def run_sample(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    """`sample`: one PNG per seed and a grid, each with how it was made."""
-    single = Path(options.out).suffix.lower() in SUFFIXES
-    seeds = options.seeds if isinstance(options.seeds, list) else parse_seeds(options.seeds)
-    if single and (len(seeds) > 1 or len(options.mix_seeds or []) > 1):
-        raise ConfigError(f"--out {options.out} is one picture, but several seeds are asked for; give a folder")
-    if options.resolution is not None and not 4 <= options.resolution <= 8192:
-        raise ConfigError(f"resolution is {options.resolution}; it must be between 4 and 8192")
-    if not -10 <= options.truncation_psi <= 10:
-        raise ConfigError(f"truncation_psi is {options.truncation_psi}; it must be between -10 and 10")
-    from sgan.launch import resolve_device
-    from sgan.state import load_generator
-
-    device = resolve_device(options.device)
-    G = load_generator(options.checkpoint, device)
-    low, high = G.config.min_step, G.config.max_step
-    wrong = [layer for layer in options.style_mixing if not low <= layer <= high]
-    if wrong:
-        raise ConfigError(f"style_mixing names layer {wrong[0]}; layers of this checkpoint go from {low} to {high}")
-    paths = _write_samples(G, options, seeds, single)
-    size = options.resolution or 2 ** (G.trained_step + 2)
-    note = f", up-sampled from {2 ** (G.trained_step + 2)} by Lanczos" if size > 2 ** (G.trained_step + 2) else ""
-    print(f"{len(paths)} pictures of {size}x{size} pixels{note}: {paths[0]}" + (" ..." if len(paths) > 1 else ""))
-    return 0
-
-
-def _write_samples(G: Any, options: argparse.Namespace, seeds: list[int], single: bool) -> list[Path]:
-    """Draws and writes the pictures of a sample command; returns their paths, the grid's last."""
-    import numpy as np
-    from PIL import Image
-    from tqdm.auto import tqdm
-
-    from provenance import GENERATED, Mark, write_image
-    from sgan.sampling import draw_images, mixed_ws, seeds_to_ws
-    from sgan.viz import make_grid
-
-    psi = options.truncation_psi
-    mix_seeds = (options.mix_seeds or [(seeds[-1] + 1) % (MAX_SEED + 1)]) if options.style_mixing else []
-    if mix_seeds:
-        ws = mixed_ws(G, seeds, mix_seeds, options.style_mixing, psi).flatten(0, 1)
-        names = [(seed, mix) for seed in seeds for mix in mix_seeds]
-    else:
-        ws, names = seeds_to_ws(G, seeds, psi), [(seed, None) for seed in seeds]
-    common = {"checkpoint": G.checkpoint_hash, "truncation_psi": psi, "noise_mode": options.noise_mode}
-    paths, pictures = [], []
-    drawn = draw_images(G, ws, options.noise_mode, G.trained_step)
-    for (seed, mix), picture in zip(names, tqdm(drawn, total=len(names), disable=len(names) < 32), strict=True):
-        if options.resolution and options.resolution != len(picture):
-            size = (options.resolution, options.resolution)
-            picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
-        settings = {**common, "seed": seed, "resolution": len(picture)}
-        name = f"seed{seed:04d}"
-        if mix is not None:
-            settings |= {"style_mixing": options.style_mixing, "mix_seed": mix}
-            name += f"-mix{mix:04d}"
-        paths.append(Path(options.out) if single else Path(options.out) / f"{name}.png")
-        write_image(paths[-1], picture, Mark(GENERATED, settings))
-        pictures.append(picture)
-    if not single:
-        grid = make_grid(np.stack(pictures), len(mix_seeds) if len(mix_seeds) > 1 else None)
-        settings = {**common, "seeds": seeds, "style_mixing": options.style_mixing, "mix_seeds": mix_seeds}
-        paths.append(Path(options.out) / "grid.png")
-        write_image(paths[-1], grid, Mark(GENERATED, settings))
-    return paths
 
 
 def run_show(options: argparse.Namespace, arguments: Sequence[str]) -> int:

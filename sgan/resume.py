@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from sgan.config import ConfigError, ModelConfig, TrainConfig
-from sgan.state import TrainState, find_checkpoint, read_weights, transfer_weights
+from sgan.state import TrainState, copy_weights, find_checkpoint, read_weights
 
 
 def model_settings(path: str | Path) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def resume_foreign(config: TrainConfig, path: str | Path, device: torch.device |
         if ours != theirs:
             raise ConfigError(f"{name} is {ours}, but {path} has {theirs}; set {name} to {theirs}")
     state = TrainState.create(config, device)
-    transfer_weights(state, path)
+    copy_weights(state, weights, path)
     images = int(weights.alpha * config.n_sample) if weights.alpha < 1 else images
     last = config.n_sample if step == config.max_step else config.n_sample - 1
     images = max(images, last) if step == config.max_step and weights.alpha == 1 else min(images, last)

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from sgan.config import STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, from_dict, to_dict
+from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, from_dict, to_dict
 from sgan.foreign import Foreign
 from sgan.formats import LICENCE_NOTE, CheckpointError, check_shapes, is_safetensors, read_foreign
 from sgan.networks import Discriminator, Generator
@@ -27,7 +27,6 @@ from sgan.unpickle import Refused
 FORMAT = "random-unreal-face"
 FORMAT_VERSION = 1
 GENERATOR_NAME = "generator.safetensors"
-FOREIGN_NAME = "trained.pth"  # SiskonEmilia/StyleGAN-PyTorch's state, in whatever folder it trained
 ADAM_BETA2 = 0.99  # beta1 is 0: arXiv 1912.04958, appendix B
 ADAM_EPS = 1e-8
 KEEP_STATES = 2
@@ -50,6 +49,7 @@ class TrainState:
     D_opt: torch.optim.Adam
     nimg: int = 0
     iteration: int = 0
+    ada_p: float = 0.0
     journal: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -82,8 +82,8 @@ def _optimiser_tensors(prefix: str, network: torch.nn.Module, optimiser: torch.o
     return tensors
 
 
-def save_state(state: TrainState, run_dir: str | Path) -> Path:
-    """Writes `state-<nimg>.safetensors` into run_dir, keeps the newest KEEP_STATES, returns the path."""
+def write_state(state: TrainState, path: Path, **more: Any) -> None:
+    """Writes everything of a state into one file; `more` goes into its header."""
     tensors = {}
     for prefix, network in state.networks().items():
         tensors.update({f"{prefix}.{name}": tensor for name, tensor in network.state_dict().items()})
@@ -95,11 +95,17 @@ def save_state(state: TrainState, run_dir: str | Path) -> Path:
         "hparams": to_dict(state.hparams),
         "nimg": state.nimg,
         "iteration": state.iteration,
+        "ada_p": state.ada_p,
         "journal": state.journal,
     }
+    write_tensors(path, tensors, meta | more)
+
+
+def save_state(state: TrainState, run_dir: str | Path) -> Path:
+    """Writes `state-<nimg>.safetensors` into run_dir, keeps the newest KEEP_STATES, returns the path."""
     run_dir = Path(run_dir)
     path = run_dir / f"state-{state.nimg:09d}.safetensors"
-    write_tensors(path, tensors, meta)
+    write_state(state, path)
     for old in sorted(run_dir.glob(STATE_PATTERN))[:-KEEP_STATES]:
         if old != path:
             old.unlink(missing_ok=True)
@@ -114,6 +120,7 @@ def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainSta
     state = TrainState.create(config, device)
     state.hparams = from_dict(HParams, meta["hparams"])
     state.nimg, state.iteration, state.journal = meta["nimg"], meta["iteration"], meta["journal"]
+    state.ada_p = meta.get("ada_p", 0.0)
     for prefix, network in state.networks().items():
         _load_network(network, tensors, f"{prefix}.", path)
     for prefix, network, optimiser in (("G_opt", state.G, state.G_opt), ("D_opt", state.D, state.D_opt)):
@@ -132,7 +139,11 @@ def transfer_weights(state: TrainState, path: str | Path) -> int:
 
     Any file that `read_weights` reads will do. The optimiser starts afresh. CheckpointError when nothing fits.
     """
-    weights = read_weights(find_checkpoint(path, "state"))
+    return copy_weights(state, read_weights(find_checkpoint(path, "state")), path)
+
+
+def copy_weights(state: TrainState, weights: Foreign, path: str | Path) -> int:
+    """`transfer_weights` of networks that were read from `path` before."""
     found = weights.networks
     sources = {"G": ("G", "G_ema"), "G_ema": ("G_ema", "G"), "D": ("D",)}
     taken = 0

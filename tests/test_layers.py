@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     "sgan": [
         {"__init__", "__main__"},
-        {"main", "panel", "panel_train", "panel_faces", "panel_form"},
+        {"main", "main_sample", "main_convert", "panel", "panel_train", "panel_faces", "panel_form"},
         {"metrics", "editing", "persona", "launch"},
         {"sampling", "loop", "resume"},
         {"state", "export"},
@@ -39,7 +39,7 @@ FLOORS = {
 }
 LEAVES = {"provenance", "panels"}
 WINGS = {"sgan": LEAVES, "faceswap": LEAVES, "provenance": set(), "panels": set()}  # what a package may import of ours
-COMMANDS = {"main", "main_video", "__main__"}
+COMMANDS = {"main", "main_sample", "main_convert", "main_video", "__main__"}
 
 
 def package_modules(package: str) -> dict[str, Path]:
