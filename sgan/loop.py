@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from sgan import losses
+from sgan.augment import ADA_INTERVAL, augment, update_ada_p
 from sgan.config import resolution_of
 from sgan.events import Changed, Control, Event, Finished, Grid, Saved, Stats, Step
 from sgan.networks import Generator, swap_layers
@@ -21,7 +22,6 @@ from sgan.viz import make_grid, to_uint8
 
 SEED_STRIDE = 1_000_000_007  # separates the random streams of neighbouring seeds
 NOISE_SEED_STRIDE = 2**40  # and those of noise, by process
-MAX_SHARED_LOGIT = 12.0  # below -12 sigmoid(l) has no digits left to divide by
 
 
 def train(
@@ -118,16 +118,18 @@ def _update_D(state: TrainState, real_img: Tensor, meter: "Meter", lr: float, sh
     with torch.no_grad():
         gen_img = generate(state, len(real_img), shape, phase=0)
     state.D.requires_grad_(True)
-    gen_logits, real_logits = state.D(gen_img, **shape), state.D(real_img, **shape)
+    gen_logits, real_logits = _judge(state, gen_img, shape), _judge(state, real_img, shape)
     loss = (losses.fake_loss(gen_logits) + losses.real_loss(real_logits)).mean()
     loss.backward()
     _apply(state.D_opt, lr, state.hparams.d_reg_interval)
+    _adapt_augmentation(state, real_logits)
     meter.add(loss_d=loss, real_sign=real_logits.sign().mean(), fake_sign=gen_logits.sign().mean())
 
 
 def _regularize_D(state: TrainState, real_img: Tensor, meter: "Meter", lr: float, gamma: float, shape: dict) -> None:
     """R1 at every d_reg_interval-th step, weighted by the interval (arXiv 1912.04958, section 3.1)."""
-    real_img = real_img.detach().requires_grad_(True)
+    # The penalty is taken at what D sees: bilinear sampling has no second derivative in PyTorch.
+    real_img = augment(real_img, state.ada_p).detach().requires_grad_(True)
     penalty = losses.r1_penalty(real_img, state.D(real_img, **shape)).mean()
     (penalty * (gamma / 2 * state.hparams.d_reg_interval)).backward()
     _apply(state.D_opt, lr, state.hparams.d_reg_interval)
@@ -136,35 +138,52 @@ def _regularize_D(state: TrainState, real_img: Tensor, meter: "Meter", lr: float
 
 def _update_G(state: TrainState, n: int, meter: "Meter", lr: float, shape: dict) -> None:
     state.D.requires_grad_(False)
-    loss = losses.generator_loss(state.D(generate(state, n, shape, phase=1), **shape)).mean()
+    loss = losses.generator_loss(_judge(state, generate(state, n, shape, phase=1), shape)).mean()
     loss.backward()
     _apply(state.G_opt, lr)
     meter.add(loss_g=loss)
 
 
 def _update_both(state: TrainState, real_img: Tensor, meter: "Meter", lr: float, shape: dict) -> None:
-    """Both updates from one pass of D over the generated images: a third less work, gradients taken at the same D.
+    """Both updates from one pass over the generated images, with gradients taken at the same D.
 
-    D's and G's losses differ only in d loss / d logit, a number per sample: sigmoid(l) for D, -sigmoid(-l) for G. So
-    the gradient with respect to the images is D's times -sigmoid(-l) / sigmoid(l) = -exp(-l). What minibatch
-    standard deviation couples between samples is scaled by the wrong sample's number, which is neglected.
+    G and D see the same samples: one forward pass of each is saved, a sixth of the work.
     """
     state.D.requires_grad_(True)
     gen_img = generate(state, len(real_img), shape, phase=1)
     seen = gen_img.detach().requires_grad_(True)
-    gen_logits, real_logits = state.D(seen, **shape), state.D(real_img, **shape)
-    loss = (losses.fake_loss(gen_logits) + losses.real_loss(real_logits)).mean()
-    loss.backward()
-    ratio = -torch.exp(-gen_logits.detach().clamp(min=-MAX_SHARED_LOGIT))
-    gen_img.backward(seen.grad * ratio[:, None, None, None])
+    gen_logits, real_logits = _judge(state, seen, shape), _judge(state, real_img, shape)
+    loss_g = losses.generator_loss(gen_logits).mean()
+    (gradient,) = torch.autograd.grad(loss_g, seen, retain_graph=True)
+    loss_d = (losses.fake_loss(gen_logits) + losses.real_loss(real_logits)).mean()
+    loss_d.backward()
+    gen_img.backward(gradient)
     _apply(state.D_opt, lr, state.hparams.d_reg_interval)
     _apply(state.G_opt, lr)
-    meter.add(
-        loss_d=loss,
-        loss_g=losses.generator_loss(gen_logits).mean(),
-        real_sign=real_logits.sign().mean(),
-        fake_sign=gen_logits.sign().mean(),
-    )
+    _adapt_augmentation(state, real_logits)
+    signs = dict(real_sign=real_logits.sign().mean(), fake_sign=gen_logits.sign().mean())
+    meter.add(loss_d=loss_d, loss_g=loss_g, **signs)
+
+
+def _judge(state: TrainState, img: Tensor, shape: dict) -> Tensor:
+    """D's logits [N] of img as augmentation shows it."""
+    return state.D(augment(img, state.ada_p), **shape)
+
+
+def _adapt_augmentation(state: TrainState, real_logits: Tensor) -> None:
+    """Every ADA_INTERVAL-th iteration moves the augmentation's p by what D says of this batch of real images.
+
+    One batch instead of a running mean: p moves by a fixed small step, and no more state than p has to be saved.
+    """
+    hparams = state.hparams
+    if hparams.ada_target <= 0 or state.iteration % ADA_INTERVAL:
+        return
+    real_sign = real_logits.detach().sign().mean()
+    if _world() > 1:
+        dist.all_reduce(real_sign)
+        real_sign /= _world()
+    n_images = ADA_INTERVAL * len(real_logits) * _world()
+    state.ada_p = update_ada_p(state.ada_p, float(real_sign), hparams.ada_target, n_images, hparams.ada_kimg)
 
 
 def generate(state: TrainState, n: int, shape: dict, phase: int) -> Tensor:
@@ -288,6 +307,7 @@ class Meter:
         values["kimg"] = state.nimg / 1000
         values["resolution"], values["alpha"] = event.resolution, event.alpha
         values["learning_rate"] = state.hparams.learning_rate_at(event.resolution)
+        values["ada_p"] = state.ada_p
         values["r1_gamma"] = state.hparams.r1_gamma_at(event.resolution, event.batch_size)
         if images:
             values["sec_per_kimg"] = (now - self.since) * 1000 / images

@@ -26,7 +26,7 @@ def make_grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
 PANELS = (
     (("loss_d", "D"), ("loss_g", "G")),
     (("r1", "R1"),),
-    (("real_sign", "sign of D, real"), ("fake_sign", "sign of D, generated")),
+    (("real_sign", "sign of D, real"), ("fake_sign", "sign of D, generated"), ("ada_p", "augmentation p")),
 )  # what is drawn together: (name in Stats, label)
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -204,8 +205,8 @@ def test_r1_gamma_holds_the_discriminator_back(make_state, noise_batches):
 
 
 def test_a_shared_pass_gives_the_gradients_of_two(make_state, noise_batches):
-    """Without minibatch statistics the gradients are those of the two separate losses at the same D."""
-    state = make_state(mbstd_group_size=1, shared_pass=True, d_reg_interval=1000, r1_gamma=1e-9)
+    """The gradients are those of the two separate losses at the same D."""
+    state = make_state(shared_pass=True, d_reg_interval=1000, r1_gamma=1e-9)
     state.iteration = 1  # past the first regularisation
     real = next(noise_batches(state.config))
     shape = dict(step=1, alpha=1.0, dtype=torch.float32)
@@ -220,6 +221,29 @@ def test_a_shared_pass_gives_the_gradients_of_two(make_state, noise_batches):
         for parameter, gradient in zip(network.parameters(), expected):
             if gradient is not None:  # beta1 is 0: Adam's first moment is the gradient
                 assert torch.allclose(optimiser.state[parameter]["exp_avg"], gradient, rtol=1e-3, atol=1e-7)
+
+
+def test_augmentation_grows_while_D_is_sure_of_the_real_images(make_state):
+    """D learns eight fixed pictures by heart: p rises, and without a target it never does."""
+    fixed = np.random.default_rng(0).integers(0, 256, (4, 3, 8, 8), dtype=np.uint8)
+    p = {}
+    for target in (0.0, 0.3):
+        state = make_state(ada_target=target, ada_kimg=1.0, learning_rate={8: 0.01}, r1_gamma=1e-4)
+        events = run(state, itertools.repeat(fixed), until=400)
+        p[target] = state.ada_p
+        assert of(events, Stats)[-1].values["ada_p"] == state.ada_p
+    assert p[0.0] == 0.0 and p[0.3] > 0.02
+
+
+def test_resume_keeps_the_augmentation(make_state, noise_batches, tmp_path):
+    config = dict(ada_target=0.01, ada_kimg=0.1, learning_rate={8: 0.01})
+    straight, first = make_state(**config), make_state(**config)
+    run(straight, noise_batches(straight.config), until=80)
+    run(first, noise_batches(first.config), until=44)
+    assert first.ada_p > 0
+    resumed = load_state(save_state(first, tmp_path))
+    run(resumed, noise_batches(resumed.config, resumed.nimg), until=80)
+    assert resumed.ada_p == straight.ada_p and equal(weights(straight), weights(resumed))
 
 
 def test_the_average_halves_after_ema_kimg(make_state):
