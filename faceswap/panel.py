@@ -105,9 +105,9 @@ class SwapPanel(Panel):
         self.wipe.observe(OnMainThread(self._show_preview), "value")
         self.zoom = widgets.Checkbox(description="close-up of the face", indent=False)
         self.zoom.observe(recut, "value")
-        self.preview = widgets.Image(format="jpeg", layout=widgets.Layout(max_width="720px", object_fit="contain"))
+        self.preview = widgets.Image(format="jpeg", layout=widgets.Layout(width="100%", object_fit="contain"))
         self.preview.add_class("ruf-preview")
-        self.out = widgets.Text(out, description="save as", style=LABEL)
+        self.out = widgets.Text(out, description="save as", style=LABEL, layout=widgets.Layout(width="400px"))
         self.sheet = widgets.Checkbox(description="also before and after side by side", indent=False)
         self.save_button = widgets.Button(description="Save", icon="download", button_style="success")
         self.save_button.on_click(OnMainThread(lambda: self._try(self.save)))
@@ -119,7 +119,8 @@ class SwapPanel(Panel):
         choice = widgets.HBox([self.body_path, self.body_upload], layout=widgets.Layout(flex_flow="row wrap"))
         body = widgets.VBox([widgets.HTML(title("Photo")), self.body_image, self.numbers, choice])
         options = widgets.VBox([widgets.HTML(title("Options")), *self.controls.values()])
-        shown = widgets.VBox([widgets.HBox([self.wipe, self.zoom]), self.preview, self.caption])
+        wide = widgets.Layout(flex="1 1 420px", max_width="720px")
+        shown = widgets.VBox([widgets.HBox([self.wipe, self.zoom]), self.preview, self.caption], layout=wide)
         save = widgets.HBox([self.out, self.sheet, self.save_button], layout=row)
         return [
             widgets.HBox([face, body], layout=row),

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from desk import TINY, make_desk, notebook_environment
 
+from provenance import COMPOSITE, read_mark
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 TOKEN = "test"
 PATIENCE = 90_000  # milliseconds for whatever needs a kernel
@@ -91,6 +93,7 @@ def page(browser):
     page = browser.new_page(viewport={"width": 1440, "height": 1100})
     page.set_default_timeout(PATIENCE)
     yield page
+    snap(page, "at-the-end")
     page.close()
 
 
@@ -169,3 +172,36 @@ def test_train_in_the_browser(page, lab, desk):
     wait_for(lambda: rows(desk / "run" / "stats.jsonl")[-1]["nimg"] > int(state.stem[6:]))
     button(page, panel, "Stop and save").click()
     wait_for(lambda: len(list((desk / "run").glob("state-*.safetensors"))) == 2)
+
+
+def test_swap_in_the_browser(page, lab, desk):
+    pytest.importorskip("mediapipe", reason="mediapipe is not installed")
+    open_notebook(page, lab, "Swap.ipynb")
+    run_all(page)
+    panel, preview = ".ruf-swap", ".ruf-preview"
+    page.wait_for_selector(f"{preview}[src^=blob]")
+    before = page.locator(preview).get_attribute("src")
+    with page.expect_file_chooser() as chooser:
+        button(page, panel, "upload a face").click()
+    chooser.value.set_files(desk / "a face.png")
+    page.wait_for_selector(f"{panel} code:has-text('uploads/a face.png')")
+    swapped = wait_for(lambda: changed_from(page, preview, before))
+    snap(page, "swap-panel", panel)
+
+    strength = page.locator(".ruf-option-strength .noUi-handle").first
+    strength.focus()
+    page.keyboard.press("PageDown")
+    wait_for(lambda: changed_from(page, preview, swapped))
+    page.wait_for_selector(f"{panel} code:has-text('--strength')")
+
+    button(page, panel, "Save").click()
+    page.wait_for_selector(f"{panel} :text('written: results/output.jpg')")
+    mark = read_mark(desk / "results" / "output.jpg")
+    assert mark.source_type == COMPOSITE and mark.settings["src"] == "a face.png" and mark.settings["strength"] < 1
+    snap(page, "swap-page")
+
+
+def changed_from(page, selector: str, old: str) -> str | None:
+    """The address of a picture once it is another one."""
+    new = page.locator(selector).first.get_attribute("src")
+    return new if new and new != old else None
