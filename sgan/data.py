@@ -1,65 +1,40 @@
-"""A folder of pictures as uint8 batches: decoded once into a memory-mapped cache, drawn in a known order."""
+"""A folder or zip of pictures as uint8 batches: decoded once into a memory-mapped cache, drawn in a known order."""
 
-import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image, ImageOps
 
+from sgan.archive import SUFFIXES, DataError, Entry, open_source, printable
+from sgan.cache import build_cache, cache_folder, default_cache_dir, read_cache
 from sgan.config import TrainConfig, resolution_of
+from sgan.pictures import decode_image
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
-CACHE_VERSION = 1
+__all__ = [
+    "SUFFIXES",
+    "DataError",
+    "Dataset",
+    "Sampler",
+    "decode_image",
+    "default_cache_dir",
+    "group_slots",
+    "image_batches",
+    "list_images",
+    "open_dataset",
+]
 ROUND_SLOTS = 120  # group shares are exact to 1/120 within every run of 120 images
+TRIES = 3  # of opening a cache that another run may just be replacing
 
 
-class DataError(ValueError):
-    """A folder or a picture that cannot be used; the message names it."""
+def list_images(folder: str | Path) -> list[Path | Entry]:
+    """Image files below `folder` or in that zip, sorted by their path; DataError when there is none.
 
-
-def list_images(folder: str | Path) -> list[Path]:
-    """Image files below `folder`, sorted by their path; DataError when there is no folder or no image."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder; give a folder of images as image_folder_path")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    if not files:
-        raise DataError(f"{folder} has no image ({', '.join(sorted(SUFFIXES))}) in it or in its sub-folders")
-    return files
-
-
-def decode_image(path: str | Path, resolution: int) -> np.ndarray:
-    """One picture as uint8 [resolution, resolution, 3] RGB: turned upright, centre square, area-averaged.
-
-    Transparency is laid on white; 16-bit grey is scaled to 8. DataError naming the file when it cannot be read.
+    Either kind has a `parent` and can be given to `decode_image`.
     """
-    try:
-        with Image.open(path) as image:
-            image.draft("RGB", (resolution * 2, resolution * 2))  # JPEG: decode at a fraction of the size
-            image = ImageOps.exif_transpose(image)
-            image = _to_rgb(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as an image ({error})") from None
-    method = Image.Resampling.BOX if min(image.size) >= 2 * resolution else Image.Resampling.LANCZOS
-    return np.asarray(ImageOps.fit(image, (resolution, resolution), method))
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith(("I;16", "I")):
-        grey = np.asarray(image).astype(np.float32) / 65535.0
-        return Image.fromarray((grey.clip(0, 1) * 255 + 0.5).astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
+    source = open_source(folder)
+    return [entry if entry.member else entry.path for entry in source.entries]
 
 
 @dataclass(frozen=True)
@@ -67,23 +42,18 @@ class Dataset:
     """Pictures at every resolution from 4 up to `resolution`.
 
     pixels: {resolution: uint8 [n, resolution, resolution, 3] RGB, memory-mapped}; groups: the indices that belong to
-    each sub-folder; bad: (path, reason) of files that could not be read and are left out.
+    each sub-folder; names: below the folder; bad: (path, reason) of files that could not be read and are left out;
+    hold: keeps the cache from being removed meanwhile.
     """
 
     pixels: dict[int, np.ndarray]
     groups: tuple[np.ndarray, ...]
     names: tuple[str, ...]
     bad: tuple[tuple[str, str], ...]
+    hold: object = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.names)
-
-
-def default_cache_dir() -> Path:
-    """The user's cache folder, or what RANDOM_UNREAL_FACE_CACHE names."""
-    own = os.environ.get("RANDOM_UNREAL_FACE_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(base) / "random-unreal-face"
 
 
 def open_dataset(
@@ -92,85 +62,35 @@ def open_dataset(
     cache_dir: str | Path | None = None,
     progress: Callable[[Sequence], Sequence] = iter,
 ) -> Dataset:
-    """The Dataset of `folder`, from the cache or decoded now; `progress` wraps the files' numbers meanwhile.
+    """The Dataset of a folder or zip, from the cache or decoded now; `progress` wraps the files' numbers meanwhile.
 
-    The cache is keyed by the names, sizes and times of the files: a changed folder is decoded again. It is written
-    beside and renamed, so two runs may build it at once. DataError when not one picture can be read.
+    The cache is keyed by the names, sizes and times of the files: a changed folder is decoded again, and its older
+    cache removed. Two runs may open it at once: one decodes, the other waits. DataError when not one picture can be
+    read, or the cache cannot be written.
     """
-    folder = Path(folder)
-    files = list_images(folder)
-    where = Path(cache_dir or default_cache_dir()) / _fingerprint(folder, files, resolution)
-    if not (where / "index.json").exists():
-        _build_cache(folder, files, resolution, where, progress)
-    index = json.loads((where / "index.json").read_text())
-    if not index["names"]:
-        path, reason = index["bad"][0]
-        raise DataError(f"{folder}: not one of {len(files)} images can be read; the first: {reason}")
-    pixels = {size: np.load(where / f"{size}.npy", mmap_mode="r") for size in index["sizes"]}
-    parents = [str(Path(name).parent) for name in index["names"]]
-    groups = tuple(np.flatnonzero(np.asarray(parents) == parent) for parent in sorted(set(parents)))
-    return Dataset(pixels, groups, tuple(index["names"]), tuple(map(tuple, index["bad"])))
-
-
-def _fingerprint(folder: Path, files: Sequence[Path], resolution: int) -> str:
-    digest = hashlib.sha256(f"{CACHE_VERSION} {resolution} {folder.resolve()}".encode())
-    for path in files:
-        stat = path.stat()
-        digest.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:24]
-
-
-def _build_cache(
-    folder: Path, files: Sequence[Path], resolution: int, where: Path, progress: Callable[[Sequence], Sequence]
-) -> None:
-    """Decodes at `resolution`, halves down to 4, and puts the finished folder in place by one rename."""
-
-    def load(path: Path) -> np.ndarray | str:
-        try:
-            return decode_image(path, resolution)
-        except DataError as error:
-            return str(error)
-
-    where.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=where.parent, prefix=".building-") as building:
-        out = np.lib.format.open_memmap(
-            Path(building) / f"{resolution}.npy", "w+", np.uint8, (len(files), resolution, resolution, 3)
-        )
-        names, bad = [], []
-        with ThreadPoolExecutor() as pool:
-            images = pool.map(load, files)
-            for i in progress(range(len(files))):
-                image, name = next(images), str(files[i].relative_to(folder))
-                if isinstance(image, str):
-                    bad.append((name, image))
-                else:
-                    out[len(names)] = image
-                    names.append(name)
-        out.flush()
-        sizes = _write_pyramid(Path(building), out[: len(names)], resolution)
-        index = {"names": names, "bad": bad, "sizes": sizes}
-        (Path(building) / "index.json").write_text(json.dumps(index))
-        try:
-            os.rename(building, where)
-        except OSError:
-            if not (where / "index.json").exists():  # else another run was first: use its
-                raise
+    with open_source(folder) as source:
+        where = cache_folder(source, resolution, cache_dir)
+        for _ in range(TRIES):
+            found = read_cache(where)
+            if found is not None:
+                break
+            build_cache(source, resolution, where, progress)
         else:
-            Path(building).mkdir()  # for TemporaryDirectory to remove
+            found = read_cache(where)
+    if found is None:
+        raise DataError(f"{where} was removed while it was opened; start again")
+    index, pixels, hold = found
+    bad = tuple((printable(name), printable(reason)) for name, reason in index["bad"])
+    if not index["names"]:
+        raise DataError(f"{folder}: not one of {len(bad)} images can be read; the first: {bad[0][1]}")
+    return Dataset(pixels, group_by_folder(index["names"]), tuple(index["names"]), bad, hold)
 
 
-def _write_pyramid(where: Path, pixels: np.ndarray, resolution: int) -> list[int]:
-    """Writes the exact length and every halving (2x2 mean, rounded); returns the sizes."""
-    sizes = [resolution]
-    np.save(where / f"{resolution}.tmp.npy", pixels)
-    os.replace(where / f"{resolution}.tmp.npy", where / f"{resolution}.npy")
-    while resolution > 4:
-        n, resolution = len(pixels), resolution // 2
-        quads = pixels.reshape(n, resolution, 2, resolution, 2, 3)
-        pixels = ((quads.astype(np.uint16).sum(axis=(2, 4)) + 2) // 4).astype(np.uint8)
-        np.save(where / f"{resolution}.npy", pixels)
-        sizes.append(resolution)
-    return sizes
+def group_by_folder(names: Sequence[str]) -> tuple[np.ndarray, ...]:
+    """Ascending indices of the names in each sub-folder, by the sub-folders' names."""
+    folders = [str(PurePosixPath(name).parent) for name in names]
+    _, group_of, counts = np.unique(np.asarray(folders), return_inverse=True, return_counts=True)
+    return tuple(np.split(np.argsort(group_of, kind="stable"), np.cumsum(counts)[:-1]))
 
 
 def group_slots(group_sizes: Sequence[int], balance: float) -> np.ndarray:
