@@ -56,14 +56,14 @@ def test_conda_environment_agrees():
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_every_python_gets_the_same_distributions_pinned(python):
-    chosen = on(python, pins("lab", "test"))
-    assert set(chosen) == set(on("3.11", pins("lab", "test")))
+    chosen = on(python, pins("lab", "export", "camera", "test"))
+    assert set(chosen) == set(on("3.11", pins("lab", "export", "camera", "test")))
     assert all(re.fullmatch(r"==[\w.]+", version) for version in chosen.values()), chosen
 
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_pins_that_must_hold(python):
-    chosen = on(python, pins("lab", "test"))
+    chosen = on(python, pins("lab", "export", "camera", "test"))
     assert chosen["numpy"].startswith("==1.")  # mediapipe
     assert chosen["mediapipe"] == "==0.10.21"  # holds its model
     assert int(chosen["ipykernel"].lstrip("=").split(".")[0]) >= 7  # cells that await stay live
@@ -90,7 +90,13 @@ def imported_roots(folder: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("folder", "extras"),
-    [("sgan", ["lab"]), ("faceswap", ["lab"]), ("provenance", []), ("panels", ["lab"]), ("tests", ["lab", "test"])],
+    [
+        ("sgan", ["lab", "export"]),
+        ("faceswap", ["lab", "camera"]),
+        ("provenance", []),
+        ("panels", ["lab"]),
+        ("tests", ["lab", "export", "test"]),
+    ],
 )
 def test_every_import_is_pinned(folder, extras):
     ours = {"sgan", "faceswap", "provenance", "panels", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
