@@ -87,9 +87,10 @@ class SwapPanel(Panel):
         picture = widgets.Layout(height=f"{THUMBNAIL}px", object_fit="contain", align_self="flex-start")
         self.face_image, self.body_image = (widgets.Image(format="jpeg", layout=picture) for _ in range(2))
         accept = ",".join(PHOTO_SUFFIXES)
-        self.face_upload = widgets.FileUpload(accept=accept, description="upload a face")
-        self.body_upload = widgets.FileUpload(accept=accept, description="upload a photo")
-        self.body_path = widgets.Text(body, description="photo", style=LABEL, continuous_update=False)
+        auto, wide = widgets.Layout(width="auto"), widgets.Layout(width="420px")
+        self.face_upload = widgets.FileUpload(accept=accept, description="upload a face", layout=auto)
+        self.body_upload = widgets.FileUpload(accept=accept, description="upload a photo", layout=auto)
+        self.body_path = widgets.Text(body, placeholder="path of a photo", continuous_update=False, layout=wide)
         self.face_upload.observe(OnMainThread(lambda: self._uploaded(self.face_upload, self._take_face_file)), "value")
         self.body_upload.observe(OnMainThread(lambda: self._uploaded(self.body_upload, self._take_body)), "value")
         self.body_path.observe(OnMainThread(self._body_typed), "value")
@@ -115,9 +116,10 @@ class SwapPanel(Panel):
     def _rows(self) -> list[widgets.Widget]:
         row = widgets.Layout(flex_flow="row wrap", grid_gap="16px")
         title = "<b>{}</b>".format
-        face = widgets.VBox([widgets.HTML(title("Face")), self.face_image, self.face_upload])
+        column = widgets.Layout(align_items="flex-start")
+        face = widgets.VBox([widgets.HTML(title("Face")), self.face_image, self.face_upload], layout=column)
         choice = widgets.HBox([self.body_path, self.body_upload], layout=widgets.Layout(flex_flow="row wrap"))
-        body = widgets.VBox([widgets.HTML(title("Photo")), self.body_image, self.numbers, choice])
+        body = widgets.VBox([widgets.HTML(title("Photo")), self.body_image, self.numbers, choice], layout=column)
         options = widgets.VBox([widgets.HTML(title("Options")), *self.controls.values()])
         wide = widgets.Layout(flex="1 1 420px", max_width="720px")
         shown = widgets.VBox([widgets.HBox([self.wipe, self.zoom]), self.preview, self.caption], layout=wide)
@@ -184,9 +186,9 @@ class SwapPanel(Panel):
         self.target, self.taken = read_picture(path), str(path)
         self.body_path.value = self.taken
         self.found = self.landmarker.find(self.target.rgb)
-        toggles = [widgets.ToggleButton(True, description=str(i)) for i in range(len(self.found))]
+        toggles = [widgets.ToggleButton(True, description=f"face {i}") for i in range(len(self.found))]
         for toggle in toggles:
-            toggle.layout.width, toggle.tooltip = "48px", "swap this face"
+            toggle.layout.width, toggle.tooltip = "80px", "swap this face"
             toggle.observe(self.recut, "value")
         self.numbers.children = toggles
         self._cut()
@@ -241,15 +243,22 @@ class SwapPanel(Panel):
         out = Path(self.out.value)
         return Path(self.face_path) if self.face_path else out.with_name(f"{out.stem}-face.png")
 
+    def write_face(self) -> Path:
+        """Path of the face's file, which is written beside the result when the face was generated."""
+        if self.swapper is None:
+            raise ValueError("choose a face first")
+        path = self._face_file()
+        if self.face_path is None:
+            write_image(path, self.face, Mark(GENERATED, dict(self.face_settings or {})))
+        return path
+
     def save(self) -> list[Path]:
         """Writes the result at full size (and a generated face beside it); returns the paths."""
         if self.swapper is None or self.target is None:
             raise ValueError("choose a face and a photo first")
         out = check_output(self.out.value, (self.body_path.value, self.face_path or ""))
-        face, paths = self._face_file(), [out]
-        if self.face_path is None:
-            write_image(face, self.face, Mark(GENERATED, dict(self.face_settings or {})))
-            paths.append(face)
+        face = self.write_face()
+        paths = [out] if self.face_path else [out, face]
         faces = [self.found[i] for i in self.chosen()]
         self.swapper.options = self.options()
         result = self.swapper.swap(self.target.rgb, faces)

@@ -4,16 +4,20 @@ A leaf: it knows nothing of faces or networks.
 """
 
 import asyncio
+import contextlib
 import html
 import io
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
+AWAIT_EVERY = 0.05  # seconds between two looks at what the user did
+AWAIT_FOR = 0.005  # seconds given to it: about five messages
 LABEL = {"description_width": "170px"}
 SMALLEST_SHOWN = 320  # a picture is enlarged by a whole factor to at least about this side, pixels
 
@@ -92,6 +96,38 @@ class OnMainThread:
     def _run(self) -> None:
         self.posted = False
         self.work()
+
+
+async def show_all(
+    items: Iterator[Any], show: Callable[[Any], Any], breathe: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Shows every item of a running job, handing the thread over up to 20 times a second so that widgets stay live.
+
+    breathe: awaited at those moments too. However it ends, `items` is closed.
+    """
+    awaited = 0.0
+    with contextlib.closing(items):
+        for item in items:
+            show(item)
+            if time.monotonic() - awaited >= AWAIT_EVERY:
+                await asyncio.sleep(AWAIT_FOR)
+                if breathe is not None:
+                    await breathe()
+                awaited = time.monotonic()
+
+
+class TaskStarter(OnMainThread):
+    """A callback for a Start button: runs a coroutine on the kernel's main thread, one at a time."""
+
+    def __init__(self, make: Callable[[], Coroutine]):
+        super().__init__(self._start)
+        self.make, self.task = make, None
+
+    def _start(self) -> None:
+        if self.loop is None or not self.loop.is_running():
+            asyncio.run(self.make())
+        elif self.task is None or self.task.done():
+            self.task = self.loop.create_task(self.make())
 
 
 class Shown:

@@ -1,5 +1,6 @@
 """The swap panel without a kernel (callbacks then run at once), with landmarks known beforehand."""
 
+import asyncio
 import dataclasses
 import datetime
 import shlex
@@ -11,9 +12,12 @@ from test_faceswap_drawing import draw_face, place_mesh
 
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 
+from faceswap import panel_job
+from faceswap.batch import Row
 from faceswap.images import read_image
 from faceswap.main import build_parser, options_from
 from faceswap.panel import SwapPanel, example_photo, option_control, plain_command
+from faceswap.panel_job import FolderPanel
 from faceswap.preview import PREVIEW_PIXELS, make_view, number_faces, wipe
 from faceswap.regions import box_of
 from faceswap.swap import Options, Swapper
@@ -153,3 +157,32 @@ def test_problems_are_told_in_the_panel(panel, tmp_path):
     assert "none.jpg" in panel.message.value.split("<details>")[0]
     assert "no photo yet" in repr(SwapPanel(landmarker=BySize()))
     assert read_image(example_photo()).shape == (512, 512, 3)
+
+
+# --- a whole folder
+
+
+def test_folder_without_a_folder_or_face_is_told(panel, tmp_path):
+    assert "no folder is chosen" in repr(asyncio.run(FolderPanel(panel).run()))
+    job = FolderPanel(SwapPanel(landmarker=BySize()), tmp_path)
+    assert "choose a face first" in repr(asyncio.run(job.run()))
+    assert "choose a face first" in job.message.value and not job.start.disabled
+
+
+def test_folder_is_done_shown_and_stopped(panel, tmp_path, monkeypatch):
+    handed = []
+
+    def rows(job, dst, out, workers):
+        handed.append((job, dst, out, workers))
+        for number in range(5):
+            yield Row(f"{number}.png", f"{number}.png", "swapped", 1, 1, 0.1, "")
+
+    monkeypatch.setattr(panel_job, "run_batch", rows)
+    folder = FolderPanel(panel, tmp_path, tmp_path / "many", workers=2)
+    assert repr(asyncio.run(folder.run())) == "5 swapped"
+    job, *rest = handed[0]
+    assert rest == [tmp_path, tmp_path / "many", 2]
+    assert job.options == panel.options() and np.array_equal(read_image(job.src), FACE)
+    show = folder._show
+    folder._show = lambda row: (show(row), folder.stop())
+    assert repr(asyncio.run(folder.run())) == "1 swapped"

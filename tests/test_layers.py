@@ -19,7 +19,7 @@ FLOORS = {
         {"__init__", "__main__"},
         {"main", "main_sample", "main_convert", "panel", "panel_train", "panel_faces", "panel_form"},
         {"metrics", "editing", "persona", "launch"},
-        {"sampling", "loop", "resume", "step", "meter", "rescue"},
+        {"sampling", "loop", "resume", "step", "meter", "rescue", "logs"},
         {"state", "export"},
         {"formats"},
         {"foreign", "nvidia"},
@@ -30,7 +30,7 @@ FLOORS = {
     ],
     "faceswap": [
         {"__init__", "__main__"},
-        {"main", "main_video", "panel"},
+        {"main", "main_video", "panel", "panel_job"},
         {"video", "batch", "match", "align"},
         {"swap", "tracking"},
         {"landmarks", "detection", "warp", "mask", "skin", "colour", "grain", "blending", "frame", "sheet", "preview"},
