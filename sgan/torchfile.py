@@ -19,6 +19,7 @@ from sgan.ziptable import zip_entries
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of a torch.save file before the zip format
 LEGACY_PROTOCOL = 1001
 MAX_DEPTH = 2
+SHARED = 2**28  # bytes that tensors may take beyond the file: networks of a file may share their data
 DTYPES = {
     "Float": torch.float32, "Double": torch.float64, "Half": torch.float16, "BFloat16": torch.bfloat16,
     "Long": torch.int64, "Int": torch.int32, "Short": torch.int16, "Char": torch.int8, "Byte": torch.uint8,
@@ -47,7 +48,7 @@ class Storage:
 
 @dataclass
 class Budget:
-    """Bytes of tensors that a file may still give; as many as the file has."""
+    """Bytes of tensors that a file may still give."""
 
     left: int
 
@@ -99,7 +100,7 @@ class _Loader:
     """What the constructors of one file share: limits, byte budget, depth of archives inside archives."""
 
     def __init__(self, data: memoryview):
-        self.limits, self.budget, self.depth = Limits(), Budget(len(data)), 0
+        self.limits, self.budget, self.depth = Limits(), Budget(len(data) + SHARED), 0
         rebuild, parameter = self._tensor, self._parameter
         self.constructors: dict[str, Callable[[tuple], Any]] = {
             "collections.OrderedDict": _dict,
