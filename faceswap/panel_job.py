@@ -10,6 +10,7 @@ import ipywidgets as widgets
 
 from faceswap.batch import REPORT, SHEET, Job, Row, run_batch
 from faceswap.images import list_photos, read_image
+from faceswap.landmarks import silent_libraries
 from faceswap.panel import SwapPanel
 from panels import LABEL, Message, Panel, Shown, TaskStarter, show_all, to_jpeg
 
@@ -58,7 +59,9 @@ class FolderPanel(Panel):
                 raise ValueError("no folder is chosen; give a folder of photos")
             self.bar.max, self.bar.value = max(len(list_photos(folder)), 1), 0
             job = Job(str(self.swap.write_face()), self.swap.options())
-            await show_all(self._until_stopped(run_batch(job, folder, out, self.workers.value or None)), self._show)
+            with silent_libraries():
+                rows = run_batch(job, folder, out, self.workers.value or None)
+            await show_all(self._until_stopped(rows), self._show)
             self._finish(out)
         except (OSError, ValueError, RuntimeError) as error:
             self.message.fail(error)

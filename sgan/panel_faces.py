@@ -13,6 +13,8 @@ from panels import LABEL, Message, OnMainThread, Panel, Shown, enlarge, smooth_e
 from provenance import GENERATED, Mark, write_image
 from sgan.editing import KINDS, RANGES, Edit, apply_edits, layers_of
 from sgan.launch import resolve_device
+from sgan.networks import Generator
+from sgan.panel_walk import WalkTab
 from sgan.persona import Persona, load_persona, make_persona, read_persona, save_persona
 from sgan.sampling import draw_images, mixed_ws, seeds_to_ws
 from sgan.state import load_generator
@@ -54,13 +56,14 @@ class FacePanel(Panel):
         self.upload = widgets.FileUpload(accept=".json", description="load a persona")
         self.upload.observe(OnMainThread(self._take_upload), "value")
         self.source = widgets.HBox([self.checkpoint, self.upload])
-        pages = [self._build_face(seed), self._build_mix()]
-        self.tabs = widgets.Tab(pages, titles=["One face", "Mix styles"])
+        self.walk = WalkTab(self)
+        pages = [self._build_face(seed), self._build_mix(), self.walk]
+        self.tabs = widgets.Tab(pages, titles=["One face", "Mix styles", "Walk"])
         self.name = widgets.Text("face", description="save as", style=LABEL)
         buttons = {"picture": self.save_picture, "persona": self.save_persona, "grid of styles": self.save_mix}
         made = [widgets.Button(description=text, icon="download") for text in buttons]
         for button, work in zip(made, buttons.values()):
-            button.on_click(OnMainThread(lambda work=work: self._try(work)))
+            button.on_click(OnMainThread(lambda work=work: self.attempt(work)))
         self.export = widgets.HBox([self.name, *made])
 
     def _build_face(self, seed: int) -> widgets.Widget:
@@ -107,7 +110,7 @@ class FacePanel(Panel):
         self.mix_button = widgets.Button(description="new people", icon="random")
         self.mix_button.on_click(lambda _: self._new_mix())
         self.mix = widgets.Image(format="png", layout=widgets.Layout(max_width="640px", object_fit="contain"))
-        redraw = OnMainThread(lambda: self._try(self.draw_mix))
+        redraw = OnMainThread(lambda: self.attempt(self.draw_mix))
         for control in (self.mix_rows, self.mix_columns, self.mix_layers):
             control.observe(redraw, "value")
         return widgets.VBox([self.mix_rows, self.mix_columns, self.mix_layers, self.mix_button, self.mix])
@@ -118,7 +121,7 @@ class FacePanel(Panel):
         if self.picture is not None:
             callback(self.picture, self.settings())
 
-    def _try(self, work: Callable[[], Any]) -> None:
+    def attempt(self, work: Callable[[], Any]) -> None:
         """Does something, telling in the panel what went wrong."""
         try:
             work()
@@ -127,7 +130,7 @@ class FacePanel(Panel):
 
     def load(self) -> None:
         """Loads the checkpoint and shows its face and mixed styles."""
-        self._try(self._load)
+        self.attempt(self._load)
 
     def _load(self) -> None:
         self.message.value = ""
@@ -158,7 +161,7 @@ class FacePanel(Panel):
         """Puts all direction sliders back to 0."""
         self.amounts.clear()
         self._show_amounts()
-        self._try(self.draw)
+        self.attempt(self.draw)
 
     def _show_amounts(self) -> None:
         """Lets the sliders show the steps along the chosen kind of directions."""
@@ -173,13 +176,11 @@ class FacePanel(Panel):
         if self.quiet or self.G is None:
             return
         self.amounts[self.kind.value, self.layers.value] = [slider.value for slider in self.sliders]
-        self._try(self.draw)
+        self.attempt(self.draw)
 
     def draw(self) -> None:
         """Draws the face that the controls describe."""
-        if self.G is None:
-            raise ValueError("load a checkpoint first")
-        G, noise = self.G, self.noise_mode
+        G, noise = self.need_generator(), self.noise_mode
         plain = self.persona.tensor(G) if self.persona else seeds_to_ws(G, [self.seed.value], self.psi.value)
         edits = self.edits()
         self.ws = apply_edits(G, plain, edits, self.found)
@@ -219,7 +220,7 @@ class FacePanel(Panel):
 
     def mix_picture(self) -> np.ndarray:
         """The grid of the paper (arXiv 1812.04948, figure 3): people down, styles across, mixtures between them."""
-        G, psi = self.G, self.psi.value
+        G, psi = self.need_generator(), self.psi.value
         rows, columns = self.mix_seeds()
         if not rows or not columns or min(rows + columns) < 0 or len(rows) * len(columns) > 144:
             raise ValueError("give some seeds (whole numbers from 0) for rows and columns, at most 144 mixtures")
@@ -240,7 +241,7 @@ class FacePanel(Panel):
     def _take_upload(self) -> None:
         if self.upload.value:
             file = self.upload.value[0]
-            self._try(lambda: self.take_persona(read_persona(bytes(file.content), file.name)))
+            self.attempt(lambda: self.take_persona(read_persona(bytes(file.content), file.name)))
 
     def load_persona(self, path: str | Path) -> None:
         """Shows the person in a persona file."""
@@ -259,29 +260,35 @@ class FacePanel(Panel):
         self.draw()
         self.message.say("the persona's face is shown; moving seed or truncation_psi leaves it")
 
-    def _path(self, suffix: str) -> Path:
+    def need_generator(self) -> Generator:
+        """The generator; ValueError while none is loaded."""
         if self.G is None:
             raise ValueError("load a checkpoint first")
+        return self.G
+
+    def export_path(self, suffix: str) -> Path:
+        """Where an export goes: the given name with that ending."""
+        self.need_generator()
         name = Path(self.name.value).name or "face"
         return self.out / f"{name.removesuffix(suffix)}{suffix}"
 
     def save_picture(self) -> Path:
         """Writes the face as PNG with its mark; returns the path."""
-        path = self._path(".png")
+        path = self.export_path(".png")
         write_image(path, self.picture, Mark(GENERATED, self.settings()))
         self.message.say(f"written: {path}")
         return path
 
     def save_persona(self) -> Path:
         """Writes the persona of the face; returns the path."""
-        path = self._path(".json")
+        path = self.export_path(".json")
         save_persona(make_persona(self.G, self.ws, self.settings(), self.picture), path)
         self.message.say(f"written: {path}")
         return path
 
     def save_mix(self) -> Path:
         """Writes the style mixing grid as PNG with its mark; returns the path."""
-        path = self._path("-styles.png")
+        path = self.export_path("-styles.png")
         rows, columns = self.mix_seeds()
         settings = {"checkpoint": self.G.checkpoint_hash, "seeds": rows, "mix_seeds": columns}
         settings |= {"style_mixing": self.mix_layers.value, "truncation_psi": self.psi.value}

@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     "sgan": [
         {"__init__", "__main__"},
-        {"main", "main_sample", "main_convert", "panel", "panel_train", "panel_faces", "panel_form"},
-        {"metrics", "editing", "persona", "launch"},
+        {"main", "main_sample", "main_convert", "panel", "panel_train", "panel_faces", "panel_form", "panel_walk"},
+        {"metrics", "editing", "persona", "walk", "launch"},
         {"sampling", "loop", "resume", "step", "meter", "rescue", "logs"},
         {"state", "export"},
         {"formats"},
