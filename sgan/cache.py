@@ -31,7 +31,8 @@ except ImportError:  # Windows: runs that build at once decode twice, and the fi
 
 CACHE_VERSION = 2
 MIN_SIZE = 4
-WORKERS = min(os.cpu_count() or 1, 16)
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+WORKERS = min(CORES, 16)
 AHEAD = 4 * WORKERS  # pictures decoded and not yet written: what bounds the memory
 FULL = {errno.ENOSPC, errno.EDQUOT}
 CHOOSE = "set RANDOM_UNREAL_FACE_CACHE to a folder"

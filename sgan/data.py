@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def list_images(folder: str | Path) -> list[Path | Entry]:
     Either kind has a `parent` and can be given to `decode_image`.
     """
     source = open_source(folder)
-    return [entry if entry.member else entry.path for entry in source.entries]
+    return [entry if entry.member else Path(entry.path) for entry in source.entries]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def open_dataset(
 
 def group_by_folder(names: Sequence[str]) -> tuple[np.ndarray, ...]:
     """Ascending indices of the names in each sub-folder, by the sub-folders' names."""
-    folders = [str(PurePosixPath(name).parent) for name in names]
+    folders = [name.rpartition("/")[0] for name in names]
     _, group_of, counts = np.unique(np.asarray(folders), return_inverse=True, return_counts=True)
     return tuple(np.split(np.argsort(group_of, kind="stable"), np.cumsum(counts)[:-1]))
 
