@@ -15,6 +15,7 @@ import torch
 from sgan.config import ModelConfig
 from sgan.foreign import rosinality_d_names, rosinality_names, siskon_d_names, siskon_names, siskon_scale
 from sgan.networks import Discriminator, Generator
+from sgan.state import save_generator
 
 PERSISTENCE = "torch_utils.persistence"
 SMALL = dict(max_step=2, n_fc=2, dim_latent=8, channel_base=64, channel_max=8)
@@ -189,3 +190,35 @@ def zip_bytes(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED, 
                 info.create_system, info.external_attr = 3, 0o120777 << 16
             archive.writestr(info, data)
     return buffer.getvalue()
+
+
+# ---- one small file of every kind ----
+
+KINDS = ["nvidia", "nvidia, protocol 2", "rosinality", "rosinality, old torch", "siskon", "siskon, old torch", "ours"]
+
+
+def write(path: Path, data: bytes) -> Path:
+    """Writes and returns the path."""
+    path.write_bytes(data)
+    return path
+
+
+def adain_networks(**values: Any) -> tuple[Generator, Discriminator]:
+    """A tiny generator and discriminator of the first StyleGAN."""
+    return small_networks(**{"arch": "stylegan", "resample": "fast", **values})
+
+
+def small_files(folder: Path) -> dict[str, tuple[Path, Generator, Discriminator | None]]:
+    """KINDS -> (a file whose name says nothing, the networks inside)."""
+    G, D = small_networks()
+    old_G, old_D = adain_networks()
+    siskon = siskon_data(old_G, old_D, (2, 9, 0, 9, 1))
+    return {
+        "nvidia": (write_nvidia(folder / "1.bin", nvidia_parts(G, D)), G, D),
+        "nvidia, protocol 2": (write_nvidia(folder / "2.bin", nvidia_parts(G, D), 2), G, D),
+        "rosinality": (write(folder / "3.bin", torch_bytes(rosinality_data(G, D))), G, D),
+        "rosinality, old torch": (write(folder / "4.bin", torch_bytes(rosinality_data(G, D), True)), G, D),
+        "siskon": (write(folder / "5.bin", torch_bytes(siskon)), old_G, old_D),
+        "siskon, old torch": (write(folder / "6.bin", torch_bytes(siskon, True)), old_G, old_D),
+        "ours": (save_generator(G, folder / "7.bin", {}), G, None),
+    }
