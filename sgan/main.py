@@ -1,4 +1,4 @@
-"""The command line: `python -m sgan train | sample | convert | show`."""
+"""The command line: `python -m sgan train | sample | convert | inspect | metrics | show`."""
 
 import argparse
 import dataclasses
@@ -24,6 +24,7 @@ from sgan.config import (
     parse_by_resolution,
 )
 from sgan.main_convert import add_convert
+from sgan.main_judge import add_inspect
 from sgan.main_sample import add_sample
 
 
@@ -55,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train on a folder of faces", allow_abbrev=False))
     add_sample(commands.add_parser("sample", help="draw faces from a checkpoint", allow_abbrev=False))
     add_convert(commands.add_parser("convert", help="turn a checkpoint into another format", allow_abbrev=False))
+    add_inspect(commands.add_parser("inspect", help="look through a folder of pictures", allow_abbrev=False))
     show = commands.add_parser("show", help="read back how a picture was made")
     show.add_argument("file", help="a picture that this project wrote")
     show.set_defaults(run=run_show)

@@ -17,8 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     "sgan": [
         {"__init__", "__main__"},
-        {"main", "main_sample", "main_convert", "panel", "panel_train", "panel_faces", "panel_form", "panel_walk"},
-        {"metrics", "editing", "persona", "walk", "launch"},
+        {"main", "main_sample", "main_convert", "main_judge"}
+        | {"panel", "panel_train", "panel_faces", "panel_form", "panel_walk"},
+        {"metrics", "inspection", "editing", "persona", "walk", "launch"},
         {"sampling", "loop", "resume", "step", "meter", "rescue", "logs"},
         {"state", "export"},
         {"formats"},
@@ -30,7 +31,7 @@ FLOORS = {
     ],
     "faceswap": [
         {"__init__", "__main__"},
-        {"main", "main_video", "panel", "panel_job"},
+        {"main", "main_video", "panel", "panel_job", "panel_match"},
         {"video", "batch", "match", "align"},
         {"swap", "tracking"},
         {"landmarks", "detection", "warp", "mask", "skin", "colour", "grain", "blending", "frame", "sheet", "preview"},
@@ -41,7 +42,7 @@ FLOORS = {
 }
 LEAVES = {"provenance", "panels"}
 WINGS = {"sgan": LEAVES, "faceswap": LEAVES, "provenance": set(), "panels": set()}  # what a package may import of ours
-COMMANDS = {"main", "main_sample", "main_convert", "main_video", "__main__"}
+COMMANDS = {"main", "main_sample", "main_convert", "main_judge", "main_video", "__main__"}
 
 
 def package_modules(package: str) -> dict[str, Path]:
