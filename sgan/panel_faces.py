@@ -1,7 +1,7 @@
 """A look inside a generator: one face and its shape, mixed styles, a walk, and what can be taken along."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +84,11 @@ class FacePanel(Panel):
         ]
         self.reset = widgets.Button(description="undo all", icon="undo")
         self.reset.on_click(OnMainThread(self.clear_edits))
-        redraw, turn = OnMainThread(self._moved), OnMainThread(self._show_amounts)
+        self.redraw, turn = OnMainThread(self._moved), OnMainThread(self._show_amounts)
         for control in (self.seed, self.psi):
             control.observe(self._leave_persona, "value")
         for control in (self.seed, self.psi, self.noise, *self.sliders):
-            control.observe(redraw, "value")
+            control.observe(self.redraw, "value")
         for control in (self.kind, self.layers):
             control.observe(turn, "value")
         side = widgets.Layout(width=f"{SHOWN_SIDE}px", height=f"{SHOWN_SIDE}px", object_fit="contain")
@@ -147,6 +147,20 @@ class FacePanel(Panel):
     def surprise_me(self) -> None:
         """Moves on to a random person."""
         self.seed.value = secrets.randbelow(SLIDER_SEEDS + 1)
+
+    def candidates(self, n: int) -> Iterator[tuple[tuple, np.ndarray]]:
+        """n faces of the loaded generator at the psi of the moment, as (key, uint8 [R, R, 3] RGB)."""
+        G, psi = self.need_generator(), self.psi.value
+        for seed in range(n):
+            ws = seeds_to_ws(G, [seed], psi)
+            yield (G.checkpoint_hash, psi, seed), next(draw_images(G, ws, self.noise_mode, G.trained_step))
+
+    def show_candidate(self, key: tuple) -> None:
+        """Shows one of them, as it was drawn: without steps along directions."""
+        self.amounts.clear()
+        self._show_amounts()
+        self.seed.value = key[-1]
+        self.redraw()
 
     def edits(self) -> list[Edit]:
         """The steps that the direction sliders stand for."""

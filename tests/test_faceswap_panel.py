@@ -18,6 +18,7 @@ from faceswap.images import read_image
 from faceswap.main import build_parser, options_from
 from faceswap.panel import SwapPanel, example_photo, option_control, plain_command
 from faceswap.panel_job import FolderPanel
+from faceswap.panel_match import FitPanel
 from faceswap.preview import PREVIEW_PIXELS, make_view, number_faces, wipe
 from faceswap.regions import box_of
 from faceswap.swap import Options, Swapper
@@ -186,3 +187,32 @@ def test_folder_is_done_shown_and_stopped(panel, tmp_path, monkeypatch):
     show = folder._show
     folder._show = lambda row: (show(row), folder.stop())
     assert repr(asyncio.run(folder.run())) == "1 swapped"
+
+
+# --- a face that fits
+
+
+def test_the_face_that_fits_best_comes_first_and_is_taken_by_a_click(panel):
+    turned = {yaw: place_mesh((70, 66), 30, yaw=yaw) for yaw in (-0.5, -0.25, 0.0, 0.3)}
+    asked, taken = [], []
+
+    class ByPicture:
+        def find(self, image):
+            asked.append(1)
+            return [turned[next(yaw for yaw in turned if np.array_equal(image, pictures[yaw]))]]
+
+    pictures = {yaw: draw_face(points, (140, 140)) for yaw, points in turned.items()}
+    panel.landmarker = ByPicture()
+    fit = FitPanel(panel, lambda n: iter(pictures.items()), taken.append)
+    asyncio.run(fit.run())
+    assert [key for _, key in fit.best] == [0.0, -0.25, 0.3, -0.5]
+    fit.shown_best.children[1].children[1].click()
+    assert taken == [-0.25]
+    asyncio.run(fit.run())
+    assert len(asked) == 4  # measured once
+
+
+def test_looking_for_a_face_without_a_photo_is_told():
+    fit = FitPanel(SwapPanel(landmarker=BySize()), lambda n: iter(()), print)
+    assert "no face was looked for" in repr(asyncio.run(fit.run()))
+    assert "choose a photo" in fit.message.value

@@ -1,0 +1,116 @@
+"""Find a face that fits: many candidates measured against the photo, the best shown, one taken by a click."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+
+from faceswap.landmarks import silent_libraries
+from faceswap.match import Look, measure_look, misfit
+from faceswap.panel import SwapPanel
+from faceswap.sheet import fit_within
+from panels import LABEL, Message, Panel, TaskStarter, show_all, to_jpeg
+
+BEST = 12
+SIDE = 112  # of a shown candidate, pixels
+
+
+class FitPanel(Panel):
+    """Ranks generated faces by how well pose, light and skin tone fit the photo of a swap panel.
+
+    candidates(n): yields n pairs of a hashable key and a uint8 [R, R, 3] RGB picture; choose(key): takes one.
+    """
+
+    def __init__(self, swap: SwapPanel, candidates: Callable[[int], Iterator], choose: Callable[[Any], None]):
+        self.swap, self.candidates, self.choose = swap, candidates, choose
+        self.measured: dict[Any, tuple[np.ndarray, Look | None]] = {}
+        self.best: list[tuple[float, Any]] = []
+        self.stopped, self.seen = False, 0
+        wide = widgets.Layout(width="440px")
+        self.count = widgets.IntSlider(
+            200, min=20, max=1000, step=20, description="candidates", style=LABEL, layout=wide
+        )
+        self.button = widgets.Button(description="find a face that fits", icon="search", button_style="info")
+        self.button.layout.width = "auto"
+        self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
+        self.button.on_click(TaskStarter(self.run))
+        self.stop_button.on_click(lambda _: self.stop())
+        self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="99%"))
+        self.shown_best = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap"))
+        self.message = Message()
+        top = widgets.HBox([self.count, self.button, self.stop_button], layout=widgets.Layout(flex_flow="row wrap"))
+        super().__init__([top, self.bar, self.shown_best, self.message])
+        self.add_class("ruf-fit")
+
+    def stop(self) -> None:
+        """Ends the search; the best so far are shown."""
+        self.stopped = True
+
+    async def run(self) -> FitPanel:
+        """Searches; the panel then shows the best. What is wrong is told in it."""
+        self.stopped, self.seen, self.message.value = False, 0, ""
+        self.button.disabled, self.stop_button.disabled = True, False
+        self.bar.max, self.bar.value = self.count.value, 0
+        try:
+            target = self.target()
+            with silent_libraries():
+                await show_all(self._measuring(self.count.value), self._count)
+            self._rank(target)
+        except (OSError, ValueError, RuntimeError) as error:
+            self.message.fail(error)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self.message.say("interrupted")
+            raise
+        finally:
+            self.button.disabled, self.stop_button.disabled = False, True
+        return self
+
+    def target(self) -> Look:
+        """The look of the first chosen face of the photo; ValueError when there is none."""
+        chosen = self.swap.chosen()
+        if self.swap.target is None or not chosen:
+            raise ValueError("choose a photo and a face in it first")
+        look = measure_look(self.swap.target.rgb, self.swap.found[chosen[0]])
+        if look is None:
+            raise ValueError("the photo shows too little of the face to measure it")
+        return look
+
+    def _measuring(self, n: int) -> Iterator[Any]:
+        """The keys of the candidates, each measured; what was measured before is not measured again."""
+        self.asked = []
+        for key, picture in self.candidates(n):
+            if self.stopped:
+                return
+            if key not in self.measured:
+                found = self.swap.landmarker.find(picture)
+                self.measured[key] = (picture, measure_look(picture, found[0]) if found else None)
+            self.asked.append(key)
+            yield key
+
+    def _count(self, key: Any) -> None:
+        self.seen += 1
+        self.bar.value = self.seen
+
+    def _rank(self, target: Look) -> None:
+        """Shows the best, each with a button that takes it."""
+        looks = [(key, self.measured[key][1]) for key in self.asked]
+        ranked = sorted(((misfit(target, look), number, key) for number, (key, look) in enumerate(looks) if look))
+        self.best = [(value, key) for value, _, key in ranked[:BEST]]
+        cells = []
+        for value, key in self.best:
+            picture = widgets.Image(value=to_jpeg(fit_within(self.measured[key][0], SIDE, SIDE)), format="jpeg")
+            take = widgets.Button(description=f"take ({value:.1f})", layout=widgets.Layout(width=f"{SIDE}px"))
+            take.tooltip = "0: fits perfectly; from 1 on a difference is noticed"
+            take.on_click(lambda _, key=key: self.choose(key))
+            cells.append(widgets.VBox([picture, take]))
+        self.shown_best.children = cells
+        without = sum(look is None for _, look in looks)
+        self.message.say(f"{len(looks)} candidates, {without} without a clear face; the smaller the number the better")
+
+    def as_text(self) -> str:
+        """The best, if there are some."""
+        return ", ".join(f"{key}: {value:.2f}" for value, key in self.best) or "no face was looked for yet"
