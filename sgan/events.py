@@ -58,6 +58,29 @@ class Saved(Event):
 
 
 @dataclass(frozen=True)
+class SaveFailed(Event):
+    """A state could not be written, for `reason`; the training goes on and tries again."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class RolledBack(Event):
+    """The training was about to be ruined, for `reason`: nimg and iteration are those of the good state that it went
+    back to, patch the halved learning rates."""
+
+    reason: str
+    patch: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Shrunk(Event):
+    """Memory was short: from now on a batch is worked through `micro_batch` images at a time, with the same result."""
+
+    micro_batch: int
+
+
+@dataclass(frozen=True)
 class Finished(Event):
     """The loop ended: reason is "done" or "stopped"."""
 

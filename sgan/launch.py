@@ -16,7 +16,8 @@ import torch.distributed as dist
 from provenance import GENERATED, Mark, write_image
 from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, to_dict
 from sgan.data import Dataset, image_batches, open_dataset
-from sgan.events import Changed, Control, Event, Finished, Grid, Stats
+from sgan.events import Changed, Control, Event, Finished, Grid, RolledBack, Stats
+from sgan.logs import read_rows, truncate_rows
 from sgan.loop import draw_grid, train
 from sgan.resume import resume_foreign
 from sgan.sampling import seed_to_z
@@ -180,7 +181,7 @@ def run_training(
     on_open(state, dataset)
     events = train(
         state,
-        image_batches(dataset, config, state.nimg, rank, world),
+        lambda nimg: image_batches(dataset, config, nimg, rank, world),
         control or Control(),
         until_nimg=config.n_sample_total,
         save_nimg=config.save_every,
@@ -217,7 +218,7 @@ class Recorder:
         self.history = read_rows(run_dir / "stats.jsonl", state.nimg)
         self.marks = [(row["nimg"] / 1000, _patch_text(row["patch"])) for row in state.journal]
         for name in ("stats.jsonl", "hparams.jsonl"):
-            _truncate_rows(run_dir / name, state.nimg)
+            truncate_rows(run_dir / name, state.nimg)
         self.plotted = -PLOT_SECONDS
 
     def __call__(self, event: Event) -> None:
@@ -226,6 +227,10 @@ class Recorder:
             self.history.append({"nimg": event.nimg, **event.values})
             if time.monotonic() - self.plotted >= PLOT_SECONDS:
                 self.plot()
+        elif isinstance(event, RolledBack):
+            self.history = [row for row in self.history if row["nimg"] <= event.nimg]
+            self.marks = [mark for mark in self.marks if mark[0] <= event.nimg / 1000]
+            self.marks.append((event.nimg / 1000, "rolled back"))
         elif isinstance(event, Changed):
             self.marks.append((event.nimg / 1000, _patch_text(event.patch)))
         elif isinstance(event, Grid):
@@ -265,27 +270,6 @@ def _recorded(events: Iterator[Event], recorder: Recorder | None) -> Iterator[Ev
     finally:
         if hasattr(events, "close"):
             events.close()
-
-
-def read_rows(path: Path, until_nimg: int | None = None) -> list[dict]:
-    """Rows of a .jsonl log up to an image count; a half-written last line is left out."""
-    rows = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                break
-            if until_nimg is None or row["nimg"] <= until_nimg:
-                rows.append(row)
-    return rows
-
-
-def _truncate_rows(path: Path, until_nimg: int) -> None:
-    """Drops rows that a resumed run will write again."""
-    if path.exists():
-        kept = "".join(json.dumps(row) + "\n" for row in read_rows(path, until_nimg))
-        write_bytes(path, kept.encode())
 
 
 def join_workers(device: torch.device) -> tuple[int, int]:

@@ -194,7 +194,7 @@ def _drive(config: TrainConfig, arguments: Sequence[str], replay: Sequence[dict]
     """Shows a run as a progress bar. The first Ctrl-C saves and ends it, the second breaks it off."""
     from tqdm.auto import tqdm
 
-    from sgan.events import Changed, Control, Finished, Grid, Saved, Stats, Step
+    from sgan.events import Changed, Control, Finished, Grid, RolledBack, Saved, SaveFailed, Shrunk, Stats, Step
     from sgan.launch import run_training
 
     control = Control()
@@ -221,8 +221,11 @@ def _drive(config: TrainConfig, arguments: Sequence[str], replay: Sequence[dict]
                 bar.update(event.batch_size)
             elif isinstance(event, Stats):
                 bar.set_postfix_str(_postfix(event.values))
-            elif isinstance(event, Changed):
-                bar.write(f"{event.nimg / 1000:g} kimg: {event.patch}")
+            elif isinstance(event, RolledBack):
+                bar.n = event.nimg
+                bar.write(f"note: {event.reason}; back to {event.nimg / 1000:g} kimg with half the learning rate")
+            elif isinstance(event, (Changed, SaveFailed, Shrunk)):
+                bar.write(f"{event.nimg / 1000:g} kimg: {_news(event)}")
             elif isinstance(event, (Saved, Grid)) and not config.is_train:
                 bar.write(f"grid of {config.save_folder_path} at {event.nimg / 1000:g} kimg")
             elif isinstance(event, Finished):
@@ -239,6 +242,15 @@ def _stop_once(control: Any) -> Callable:
         control.stop()
 
     return handler
+
+
+def _news(event: Any) -> str:
+    """One line for what a bar cannot show."""
+    if hasattr(event, "micro_batch"):
+        return f"memory is short: batches are worked through {event.micro_batch} images at a time from now on"
+    if hasattr(event, "patch"):
+        return ", ".join(f"{name} {value}" for name, value in event.patch.items())
+    return f"the state could not be saved ({event.reason}); training goes on and tries again"
 
 
 def _sizes(state: Any) -> str:

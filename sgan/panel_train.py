@@ -16,7 +16,8 @@ import torch
 from panels import Message, OnMainThread, Panel, Shown, enlarge, static_picture, to_png
 from sgan.config import ConfigError, HParams, TrainConfig
 from sgan.events import Changed, Control, Event, Finished, Grid, Saved, Stats, Step
-from sgan.launch import newest_state, read_rows, run_training
+from sgan.launch import newest_state, run_training
+from sgan.logs import read_rows
 from sgan.panel_form import LIVE, live_widget
 from sgan.state import CheckpointError
 from sgan.viz import plot_losses

@@ -36,6 +36,7 @@ KEEP_STATES = 2
 class TrainState:
     """Everything that a step changes. `config` and `hparams` say how; nimg counts real images shown.
 
+    ada_p is the probability of augmentations; micro_batch the images worked on at a time (0: the whole batch);
     journal: {"nimg", "patch"} for every change of hparams; notes: what to tell the user about loading it.
     """
 
@@ -50,6 +51,7 @@ class TrainState:
     nimg: int = 0
     iteration: int = 0
     ada_p: float = 0.0
+    micro_batch: int = 0
     journal: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

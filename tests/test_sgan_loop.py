@@ -12,8 +12,10 @@ import torch
 from sgan import losses
 from sgan.config import ConfigError, HParams, TrainConfig
 from sgan.events import Changed, Control, Finished, Grid, Saved, Stats, Step
-from sgan.loop import Meter, ema_beta, generate, mix_styles, step, train, update_ema
+from sgan.loop import train
+from sgan.meter import Meter
 from sgan.state import TrainState, load_state, save_state
+from sgan.step import ema_beta, generate, mix_styles, step, update_ema
 
 TINY = dict(max_step=1, step=1, n_fc=2, dim_latent=8, channel_base=64, channel_max=8, mini_batch_size=4, n_show_loss=2)
 

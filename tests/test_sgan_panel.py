@@ -12,17 +12,18 @@ pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 import ipywidgets as widgets
 
 from panels import OnMainThread, Shown
-from provenance import GENERATED, read_mark
+from provenance import GENERATED, from_xmp, read_mark
 from sgan.config import PRESETS, ConfigError, HParams, TrainConfig, resolution_of
 from sgan.editing import Edit, apply_edits, find_directions, sample_w, style_indices
 from sgan.events import Changed, Finished, Stats
-from sgan.launch import read_rows
+from sgan.logs import read_rows
 from sgan.panel import ConfigForm, FacePanel, TrainPanel, newest_checkpoint, show_folder
 from sgan.panel_form import ResolutionTable, live_widget
 from sgan.panel_train import duration
 from sgan.persona import PersonaError, load_persona, read_persona
 from sgan.sampling import draw_images, seeds_to_ws
 from sgan.state import TrainState, load_generator, save_generator
+from sgan.walk import XMP_BOX, walk_ws
 
 CONFIG = TrainConfig(**TINY | {"max_step": 2})
 
@@ -115,7 +116,7 @@ def test_folder_is_shown_or_what_is_wrong_with_it(pictures, tmp_path):
     shown = show_folder(pictures)
     assert "12 pictures in 1 folder" in shown.text and shown.picture.shape == (96, 12 * 96, 3)
     assert "No folder is chosen" in show_folder("").text
-    assert f"{tmp_path / 'no'} is not a folder" in show_folder(tmp_path / "no").text
+    assert f"{tmp_path / 'no'} is not" in show_folder(tmp_path / "no").text
 
 
 # --- training
@@ -147,7 +148,7 @@ def test_live_slider_takes_effect_and_is_marked(pictures, tmp_path):
         seen.append(event)
         if event.nimg == 20 and isinstance(event, Stats):
             sliders = {slider.description: slider for slider in panel.live.children}
-            assert list(sliders) == ["learning_rate", "r1_gamma", "DGR", "n_show_loss"]
+            assert list(sliders) == ["learning_rate", "r1_gamma", "ada_target", "DGR", "n_show_loss"]
             sliders["learning_rate"].value, sliders["DGR"].value = 0.01, 2
 
     panel.show = watch
@@ -207,7 +208,7 @@ def test_cancelling_saves(pictures, tmp_path):
     ("values", "message"),
     [
         ({"image_folder_path": ""}, "image_folder_path is empty"),
-        ({"image_folder_path": "no such folder"}, "no such folder is not a folder"),
+        ({"image_folder_path": "no such folder"}, "no such folder is not"),
         ({"is_train": False}, "holds no state"),
         ({"device": "cuda:77"}, "cuda:77"),
     ],
@@ -312,6 +313,31 @@ def test_missing_checkpoint_is_told(tmp_path):
     panel = FacePanel(str(tmp_path / "no"), tmp_path)
     assert "does not exist" in panel.message.value and "no face" in repr(panel)
     assert newest_checkpoint(tmp_path, "other") == "other"
+
+
+# --- a walk
+
+
+def test_walk_passes_through_every_seed_and_closes(checkpoint):
+    G = load_generator(checkpoint)
+    ws = walk_ws(G, [1, 2, 3], 8, 0.7)
+    assert ws.shape[0] == 24 and np.allclose(ws[::8], seeds_to_ws(G, [1, 2, 3], 0.7), atol=1e-6)
+    steps = (ws.roll(-1, dims=0) - ws).norm(dim=-1)
+    assert steps.max() < 4 * steps.median()  # no jolt, at the seam neither
+
+
+def test_walk_is_a_video_that_carries_its_mark(faces):
+    import av
+
+    faces.walk.seeds.value, faces.walk.seconds.value = "1 2", 0.5
+    path = faces.walk.save()
+    with av.open(str(path)) as video:
+        assert sum(1 for _ in video.decode(video=0)) == 24
+    data = path.read_bytes()
+    assert from_xmp(data[data.rindex(XMP_BOX.bytes) + 16 :]).settings["seeds"] == [1, 2]
+    faces.walk.seeds.value = " ".join(["1"] * 200)
+    faces.walk.button.click()
+    assert "at most 60 seconds" in faces.message.value
 
 
 # --- directions

@@ -1,0 +1,109 @@
+"""What keeps a training from being ruined: an alarm on its losses, and a way back to when all was well."""
+
+import math
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from sgan.state import TrainState
+
+CHECK_INTERVAL = 50  # iterations between two looks at the losses; each waits for the device once
+SNAPSHOT_INTERVAL = 200  # iterations between two copies of the state
+LOSS_LIMIT = 30.0  # mean of either loss over CHECK_INTERVAL; ordinary trainings stay below 5, a collapse passes 100
+
+
+class Alarm:
+    """Sums of the losses on the device; reason() says what is wrong with their mean, if anything."""
+
+    def __init__(self):
+        self.sums: dict[str, Tensor] = {}
+        self.count = 0
+
+    def add(self, **losses: Tensor) -> None:
+        """Adds this iteration's losses."""
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.detach()
+        self.count += 1
+
+    def reason(self) -> str:
+        """One phrase, or "" when all is well; resets."""
+        for name, total in self.sums.items():
+            mean = self._mean(total)
+            if not math.isfinite(mean):
+                return f"{name} is {mean}"
+            if mean > LOSS_LIMIT:
+                return f"{name} is {mean:.1f} on average, above {LOSS_LIMIT:g}"
+        self.sums, self.count = {}, 0
+        return ""
+
+    def _mean(self, total: Tensor) -> float:
+        """The mean over all processes: they have to come to the same conclusion."""
+        if dist.is_available() and dist.is_initialized():
+            dist.all_reduce(total)
+            total = total / dist.get_world_size()
+        return float(total) / self.count
+
+
+class Lifeline:
+    """Copies of the state in main memory. A copy counts as good once a later look at the losses found nothing."""
+
+    def __init__(self, state: TrainState):
+        self.good = self.latest = snapshot(state)
+
+    def confirm(self, state: TrainState) -> None:
+        """Told that the losses are in order: the latest copy becomes good, and in time a new one is taken."""
+        self.good = self.latest
+        if state.iteration - self.latest["iteration"] >= SNAPSHOT_INTERVAL:
+            self.latest = snapshot(state)
+
+    def rescue(self, state: TrainState) -> dict:
+        """Puts the good copy back, with every learning rate halved; returns the change of hyper-parameters.
+
+        What the journal says after that moment is forgotten: replaying it gives the run as it went on.
+        """
+        restore(state, self.good)
+        table = {
+            resolution: state.hparams.learning_rate_at(resolution) / 2 for resolution in state.config.block_resolutions
+        }
+        patch = {"learning_rate": table}
+        state.hparams = state.hparams.changed(patch)
+        state.journal = [row for row in state.journal if row["nimg"] <= state.nimg]
+        state.journal.append({"nimg": state.nimg, "patch": patch})
+        self.latest = self.good
+        return patch
+
+
+def snapshot(state: TrainState) -> dict:
+    """A copy of everything that training changes, in main memory."""
+    return {
+        "networks": {name: _to_cpu(net.state_dict()) for name, net in state.networks().items()},
+        "optimisers": [
+            [_to_cpu(optimiser.state.get(p, {})) for p in net.parameters()] for net, optimiser in _pairs(state)
+        ],
+        "nimg": state.nimg,
+        "iteration": state.iteration,
+        "ada_p": state.ada_p,
+    }
+
+
+def restore(state: TrainState, saved: dict) -> None:
+    """Puts a snapshot back into `state`; hyper-parameters stay as they are."""
+    for name, net in state.networks().items():
+        net.load_state_dict(saved["networks"][name])
+    for (net, optimiser), moments in zip(_pairs(state), saved["optimisers"], strict=True):
+        optimiser.zero_grad(set_to_none=True)
+        for p, values in zip(net.parameters(), moments, strict=True):
+            optimiser.state.pop(p, None)
+            if values:
+                optimiser.state[p] = {key: value.to(p.device, copy=True) for key, value in values.items()}
+    state.nimg, state.iteration, state.ada_p = saved["nimg"], saved["iteration"], saved["ada_p"]
+
+
+def _pairs(state: TrainState) -> list[tuple[torch.nn.Module, torch.optim.Adam]]:
+    return [(state.G, state.G_opt), (state.D, state.D_opt)]
+
+
+def _to_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies that keep the memory layout, which the fused Adam needs."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
