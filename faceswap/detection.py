@@ -35,21 +35,20 @@ class Detection:
 
 
 class Detector:
-    """The cascade; its networks are loaded when first used.
+    """The cascade; its networks are loaded when first used."""
 
-    Args:
-        thorough: always search tile by tile as well; otherwise only when nothing was found on the whole picture.
-    """
-
-    def __init__(self, thorough: bool = True):
-        self.thorough = thorough
+    def __init__(self):
         self._networks: dict[int, object] = {}
 
-    def detect(self, image: np.ndarray) -> list[Detection]:
-        """Returns all faces of a uint8 [H, W, 3] RGB image, each once, best score first within each stage."""
+    def detect(self, image: np.ndarray, thorough: bool = True) -> list[Detection]:
+        """Returns all faces of a uint8 [H, W, 3] RGB image, each once.
+
+        Args:
+            thorough: search tile by tile as well, for faces too small for the whole-picture detectors.
+        """
         small, scale = shrink(image, WHOLE)
         found = merge(self._run(0, small, (0, 0), scale) + self._run(1, small, (0, 0), scale))
-        if self.thorough or not found:
+        if thorough:
             found = merge(found + self._tiles(image))
         return found
 

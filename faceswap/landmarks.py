@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import cv2
@@ -47,13 +47,10 @@ class MeshLandmarker:
 
     Each face is cut out upright at the size the network was made for and looked at twice, as it is and mirrored; the
     mean of both is steadier than one alone and treats left and right alike.
-
-    Args:
-        thorough: also search the picture tile by tile, for faces too small for the whole-picture detectors.
     """
 
-    def __init__(self, thorough: bool = True):
-        self._detector = Detector(thorough)
+    def __init__(self):
+        self._detector = Detector()
         self._mesh = None
 
     def find(self, image: np.ndarray) -> list[np.ndarray]:
@@ -64,18 +61,43 @@ class MeshLandmarker:
             size = (max(round(width * factor), 1), max(round(height * factor), 1))
             large = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
             back = (width / size[0], height / size[1])
-            return [scale_points(points, back) for points in self._find(large)]
-        return self._find(image)
+            return [scale_points(points, back) for points in self.find_others(large, ())]
+        return self.find_others(image, ())
 
-    def _find(self, image: np.ndarray) -> list[np.ndarray]:
-        found: list[np.ndarray] = []
-        for detection in self._detector.detect(image):
+    def find_others(self, image: np.ndarray, known: Sequence[np.ndarray], thorough: bool = True) -> list[np.ndarray]:
+        """Returns the faces that are not among the `known`, largest first.
+
+        Args:
+            image: uint8 [H, W, 3] RGB.
+            known: landmarks of faces that need not be looked at again.
+            thorough: also search the picture tile by tile, for faces too small for the whole-picture detectors.
+        """
+        boxes, found = [box_of(points) for points in known], []
+        for detection in self._detector.detect(image, thorough):
+            if any(overlap(detection.box, box) >= SAME_FACE for box in boxes):
+                continue
             points = self.fit(image, detection.eyes, detection.size)
             if points is None:
                 continue
-            if all(overlap(box_of(points), box_of(other)) < SAME_FACE for other in found):
+            box = box_of(points)
+            if all(overlap(box, other) < SAME_FACE for other in boxes):
+                boxes.append(box)
                 found.append(points)
         return sorted(found, key=lambda p: -np.prod(box_of(p)[2:] - box_of(p)[:2]))
+
+    def follower(self) -> Callable[[np.ndarray, np.ndarray], np.ndarray | None]:
+        """Returns a function (image, landmarks in the frame before) -> landmarks now, or None when the face is lost.
+
+        It is to be given the frames of one face in their order: the network looks where the face was.
+        """
+        network = _new_mesh(video=True)
+
+        def follow(image: np.ndarray, before: np.ndarray) -> np.ndarray | None:
+            crop, to_image = _crop_around(image, before)
+            points = _mesh_points(network, crop)
+            return None if points is None else _move(points, to_image)
+
+        return follow
 
     def fit(self, image: np.ndarray, eyes: np.ndarray, size: float) -> np.ndarray | None:
         """Returns the mesh [468, 3] of the one face near `eyes` ([2, 2], the person's right eye first), or None.
@@ -83,35 +105,44 @@ class MeshLandmarker:
         Args:
             size: longer side of the face's box in pixels.
         """
-        first = self._fit_crop(image, *crop_upright(image, eyes, size * CROP_MARGIN, CROP))
+        if self._mesh is None:
+            self._mesh = _new_mesh(video=False)
+        crop, to_image = crop_upright(image, eyes, size * CROP_MARGIN, CROP)
+        first = _mesh_points(self._mesh, crop)
         if first is None:
             return None
-        eyes = np.stack([first[list(RIGHT_EYE), :2].mean(0), first[list(LEFT_EYE), :2].mean(0)])
-        oval = first[list(OVAL), :2]
-        size = float(np.linalg.norm(oval[0] - oval[len(oval) // 2]))
-        crop, to_image = crop_upright(image, eyes, size * CROP_MARGIN, CROP, centre=oval.mean(0))
-        straight = self._fit_crop(image, crop, to_image)
-        mirrored = self._mesh_points(np.ascontiguousarray(crop[:, ::-1]))
+        first = _move(first, to_image)
+        crop, to_image = _crop_around(image, first)
+        straight = _mesh_points(self._mesh, crop)
+        mirrored = _mesh_points(self._mesh, np.ascontiguousarray(crop[:, ::-1]))
         if straight is None or mirrored is None:
             return first
-        return 0.5 * (straight + _move(mirror_points(mirrored, CROP), to_image))
+        return _move(0.5 * (straight + mirror_points(mirrored, CROP)), to_image)
 
-    def _fit_crop(self, image: np.ndarray, crop: np.ndarray, to_image: np.ndarray) -> np.ndarray | None:
-        points = self._mesh_points(crop)
-        return None if points is None else _move(points, to_image)
 
-    def _mesh_points(self, crop: np.ndarray) -> np.ndarray | None:
-        """Returns the mesh [468, 3] in pixels of a square crop, or None when the network sees no face in it."""
-        if self._mesh is None:
-            from mediapipe.python.solutions.face_mesh import FaceMesh
+def _new_mesh(video: bool):
+    """Returns a Face Mesh network for one face; for video it looks where the face was in the picture before."""
+    from mediapipe.python.solutions.face_mesh import FaceMesh
 
-            self._mesh = FaceMesh(static_image_mode=True, max_num_faces=1, refine_landmarks=False)
-        result = self._mesh.process(crop).multi_face_landmarks
-        if not result:
-            return None
-        unit = np.array([(p.x, p.y, p.z) for p in result[0].landmark], np.float32)
-        height, width = crop.shape[:2]
-        return unit * np.float32([width, height, width]) - np.float32([0.5, 0.5, 0.0])
+    return FaceMesh(static_image_mode=not video, max_num_faces=1, refine_landmarks=False)
+
+
+def _crop_around(image: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns an upright square around known landmarks, and crop_to_image [2, 3]."""
+    eyes = np.stack([points[list(RIGHT_EYE), :2].mean(0), points[list(LEFT_EYE), :2].mean(0)])
+    oval = points[list(OVAL), :2]
+    size = float(np.linalg.norm(oval[0] - oval[len(oval) // 2]))
+    return crop_upright(image, eyes, size * CROP_MARGIN, CROP, centre=oval.mean(0))
+
+
+def _mesh_points(network, crop: np.ndarray) -> np.ndarray | None:
+    """Returns the mesh [468, 3] in pixels of a square crop, or None when the network sees no face in it."""
+    result = network.process(crop).multi_face_landmarks
+    if not result:
+        return None
+    unit = np.array([(p.x, p.y, p.z) for p in result[0].landmark], np.float32)
+    height, width = crop.shape[:2]
+    return unit * np.float32([width, height, width]) - np.float32([0.5, 0.5, 0.0])
 
 
 def _move(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -124,12 +155,11 @@ class FanLandmarker:
     """The 68 points of face-alignment's 2DFAN-4 (Bulat & Tzimiropoulos 2017, arXiv 1703.07332), found by our detectors.
 
     Args:
-        thorough: as for `MeshLandmarker`.
         notice: is told a line before anything is fetched from the network.
     """
 
-    def __init__(self, thorough: bool = True, notice: Callable[[str], None] | None = None):
-        self._detector = Detector(thorough)
+    def __init__(self, notice: Callable[[str], None] | None = None):
+        self._detector = Detector()
         self._notice = notice
         self._network = None
 
@@ -170,22 +200,19 @@ class FanLandmarker:
             ) from None
 
 
-def make_landmarker(
-    name: str = "mesh", thorough: bool = True, notice: Callable[[str], None] | None = None
-) -> Landmarker:
+def make_landmarker(name: str = "mesh", notice: Callable[[str], None] | None = None) -> Landmarker:
     """Returns the landmarker of that name: "mesh" (MediaPipe, 468 points) or "fan" (face-alignment, 68 points).
 
     Args:
-        thorough: search pictures tile by tile as well, for small faces.
         notice: is told a line before anything is fetched from the network.
 
     Raises:
         ValueError: an unknown name.
     """
     if name == "mesh":
-        return MeshLandmarker(thorough)
+        return MeshLandmarker()
     if name == "fan":
-        return FanLandmarker(thorough, notice)
+        return FanLandmarker(notice)
     raise ValueError(f"unknown landmarks {name!r}; there are {' and '.join(LANDMARKERS)}")
 
 

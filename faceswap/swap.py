@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from faceswap.mask import (
 )
 from faceswap.regions import LEFT_EYE, MOUTH, RIGHT_EYE, face_width, to_mesh
 from faceswap.skin import skin_likeness, to_lab, to_rgb
+from faceswap.tracking import Tracker
 from faceswap.warp import Maps, Source, sample
 from provenance import read_mark
 
@@ -110,6 +111,18 @@ class Swapper:
     def find(self, image: np.ndarray) -> list[np.ndarray]:
         """Returns the landmarks of all faces of a picture, largest first."""
         return self.landmarker.find(as_rgb(image))
+
+    def frames(self, images: Iterable[np.ndarray], rate: float = 30.0) -> Iterator[np.ndarray]:
+        """Yields one picture for each of a sequence, with the faces followed through time and their landmarks steadied.
+
+        Args:
+            images: uint8 [H, W, 3] RGB each, in their order.
+            rate: pictures per second.
+        """
+        tracker = Tracker(self.landmarker)
+        for image in images:
+            image = as_rgb(image)
+            yield self.swap(image, [track.points for track in tracker.update(image, 1 / rate)])
 
     def swap(self, image: np.ndarray, faces: Sequence[np.ndarray] | None = None) -> np.ndarray:
         """Returns a copy of the picture with the source's face on it.
@@ -200,16 +213,12 @@ def keep_openings(
     return keep_target(shown, grid_points, MOUTH, teeth)
 
 
-def describe(src: str | Path, dst: str | Path, options: Options, faces: int) -> dict:
+def describe(src: str | Path, dst: str | Path | None, options: Options, faces: int) -> dict:
     """Returns what the result's metadata say: files by name and hash, options, and the source's own mark."""
-    settings = {
-        "src": Path(src).name,
-        "src_sha256": file_sha256(src),
-        "dst": Path(dst).name,
-        "dst_sha256": file_sha256(dst),
-        "faces": faces,
-        **options.as_dict(),
-    }
+    settings = {"src": Path(src).name, "src_sha256": file_sha256(src)}
+    if dst is not None:
+        settings |= {"dst": Path(dst).name, "dst_sha256": file_sha256(dst)}
+    settings |= {"faces": faces, **options.as_dict()}
     mark = read_mark(src)
     if mark is not None:
         settings["source"] = mark.settings
