@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,11 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from provenance import GENERATED, Mark, write_image
 from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, to_dict
 from sgan.data import Dataset, image_batches, open_dataset
-from sgan.events import Changed, Control, Event, Finished, Grid, RolledBack, Stats
-from sgan.logs import read_rows, truncate_rows
+from sgan.events import Control, Event
 from sgan.loop import draw_grid, train
+from sgan.record import GRID_SAMPLES, GRID_SEED, Recorder, recorded
 from sgan.resume import resume_foreign
 from sgan.sampling import seed_to_z
 from sgan.state import (
@@ -26,15 +24,9 @@ from sgan.state import (
     CheckpointError,
     TrainState,
     load_state,
-    save_generator,
     transfer_weights,
     write_bytes,
 )
-from sgan.viz import plot_losses
-
-GRID_SAMPLES = 36
-GRID_SEED = 0
-PLOT_SECONDS = 10.0  # drawing the plot takes a quarter of a second: not more often than this
 
 
 def resolve_device(name: str) -> torch.device:
@@ -134,7 +126,7 @@ def _adopt_config(state: TrainState, config: TrainConfig) -> None:
 
 def set_aside(run_dir: Path) -> Path | None:
     """Moves the files of an earlier run in this folder into `earlier-N`, so that starting anew loses nothing."""
-    patterns = (STATE_PATTERN, "grid-*.jpg", "*.jsonl", "losses.png", "config.json", GENERATOR_NAME)
+    patterns = (STATE_PATTERN, "grid-*.jpg", "*.jsonl", "*.json", "losses.png", GENERATOR_NAME, "tensorboard")
     files = [path for pattern in patterns for path in sorted(run_dir.glob(pattern))]
     if not files:
         return None
@@ -175,7 +167,7 @@ def run_training(
     grid_z = torch.cat([seed_to_z(GRID_SEED + i, config.dim_latent) for i in range(GRID_SAMPLES)])
     recorder = Recorder(run_dir, state) if rank == 0 else None
     if not config.is_train:
-        return _recorded(iter([draw_grid(state, grid_z)]), recorder)
+        return recorded(iter([draw_grid(state, grid_z)]), recorder)
     if rank == 0:
         _describe_run(run_dir, config, dataset)
     on_open(state, dataset)
@@ -190,7 +182,7 @@ def run_training(
         dtype=resolve_precision(config.precision, device),
         replay=replay,
     )
-    return _recorded(events, recorder)
+    return recorded(events, recorder)
 
 
 def check_batches(config: TrainConfig, world: int) -> None:
@@ -207,69 +199,6 @@ def _describe_run(run_dir: Path, config: TrainConfig, dataset: Dataset) -> None:
     if dataset.bad:
         lines = "".join(f"{name}\t{reason}\n" for name, reason in dataset.bad)
         write_bytes(run_dir / "bad_images.txt", lines.encode())
-
-
-class Recorder:
-    """Writes what a run shows into its folder: grid-<nimg>.jpg, losses.png, generator.safetensors."""
-
-    def __init__(self, run_dir: Path, state: TrainState):
-        run_dir.mkdir(parents=True, exist_ok=True)
-        self.run_dir, self.state = run_dir, state
-        self.history = read_rows(run_dir / "stats.jsonl", state.nimg)
-        self.marks = [(row["nimg"] / 1000, _patch_text(row["patch"])) for row in state.journal]
-        for name in ("stats.jsonl", "hparams.jsonl"):
-            truncate_rows(run_dir / name, state.nimg)
-        self.plotted = -PLOT_SECONDS
-
-    def __call__(self, event: Event) -> None:
-        """Takes one event."""
-        if isinstance(event, Stats):
-            self.history.append({"nimg": event.nimg, **event.values})
-            if time.monotonic() - self.plotted >= PLOT_SECONDS:
-                self.plot()
-        elif isinstance(event, RolledBack):
-            self.history = [row for row in self.history if row["nimg"] <= event.nimg]
-            self.marks = [mark for mark in self.marks if mark[0] <= event.nimg / 1000]
-            self.marks.append((event.nimg / 1000, "rolled back"))
-        elif isinstance(event, Changed):
-            self.marks.append((event.nimg / 1000, _patch_text(event.patch)))
-        elif isinstance(event, Grid):
-            mark = Mark(GENERATED, {"nimg": event.nimg, "seeds": [GRID_SEED, GRID_SEED + GRID_SAMPLES - 1]})
-            write_image(self.run_dir / f"grid-{event.nimg:09d}.jpg", event.image, mark)
-        elif isinstance(event, Finished):
-            self.plot()
-            self.export()
-
-    def plot(self) -> None:
-        """Draws losses.png from the whole history."""
-        if self.history:
-            picture = plot_losses(self.history, self.marks)
-            write_image(self.run_dir / "losses.png", picture, Mark(GENERATED, {"nimg": self.history[-1]["nimg"]}))
-            self.plotted = time.monotonic()
-
-    def export(self) -> None:
-        """Writes the moving average at the resolution reached so far as a generator file."""
-        state = self.state
-        level, alpha = state.config.schedule(state.nimg)
-        if alpha < 1.0:
-            level -= 1
-        meta = {"nimg": state.nimg, "training": to_dict(state.config)}
-        save_generator(state.G_ema, self.run_dir / GENERATOR_NAME, meta, step=level)
-
-
-def _patch_text(patch: dict) -> str:
-    return ", ".join(f"{name} {value}" for name, value in patch.items())
-
-
-def _recorded(events: Iterator[Event], recorder: Recorder | None) -> Iterator[Event]:
-    try:
-        for event in events:
-            if recorder is not None:
-                recorder(event)
-            yield event
-    finally:
-        if hasattr(events, "close"):
-            events.close()
 
 
 def join_workers(device: torch.device) -> tuple[int, int]:

@@ -67,7 +67,8 @@ def one_sentence(done, code, *words):
 def test_train_writes_what_it_promises(run):
     folder, done = run
     names = {path.name for path in folder.iterdir()}
-    assert {"config.json", "stats.jsonl", "losses.png", "generator.safetensors"} <= names
+    assert {"config.json", "stats.jsonl", "losses.png", "generator.safetensors", "generator.json"} <= names
+    assert list((folder / "tensorboard").glob("events.*"))
     assert "state-000000024.safetensors" in names and "grid-000000024.jpg" in names
     assert "16px" in done.stderr and "kimg" in done.stderr and "alpha 1.00" in done.stderr
     assert f"sample --checkpoint {folder}" in done.stdout
