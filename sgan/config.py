@@ -170,7 +170,7 @@ class HParams:
     style_mixing_prob: float = setting(0.9, "share of training samples that mix two styles", min=0, max=1)
 
     ada_target: float = setting(
-        0.6, "share of real images that D calls real above which augmentation grows; 0: never augment", min=0, max=1
+        0.6, "mean sign of D on real images above which augmentation grows; 0: never augment", min=0, max=1
     )
     ada_kimg: float = setting(
         500.0, "thousand images in which augmentation can go from none to always", min=0.1, max=100_000, log=True

@@ -81,7 +81,10 @@ def run_sample(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     paths = _write_samples(G, options, seeds, single)
     size = options.resolution or 2 ** (G.trained_step + 2)
     note = f", up-sampled from {2 ** (G.trained_step + 2)} by Lanczos" if size > 2 ** (G.trained_step + 2) else ""
-    print(f"{len(paths)} pictures of {size}x{size} pixels{note}: {paths[0]}" + (" ..." if len(paths) > 1 else ""))
+    if single:
+        print(f"1 face of {size}x{size} pixels{note}: {paths[0]}")
+    else:
+        print(f"{len(paths) - 1} faces of {size}x{size} pixels{note} and {paths[-1].name} in {options.out}")
     return 0
 
 
