@@ -14,6 +14,7 @@ from sgan.archive import DataError, Entry, Source, open_source, printable
 from sgan.cache import map_ahead
 from sgan.config import RESOLUTIONS
 from sgan.pictures import decode_image, decode_whole
+from sgan.viz import make_grid
 
 SHEET_PICTURES = 100
 SHEET_SIDE = 96  # pixels of one picture on the sheet
@@ -95,20 +96,24 @@ def write_sheet(path: str | Path, target: str | Path, side: int = SHEET_SIDE) ->
 
     Each is cropped to a square as a training crops it. The format follows the ending of target.
     """
-    from sgan.viz import make_grid
-
-    with open_source(path) as source:
-        squares = map_ahead(lambda entry: _square(entry, side), _spread(source))
-        pictures = [square for square in squares if square is not None]
-    if not pictures:
-        raise DataError(f"{path}: not one image can be read, so there is nothing to put on a sheet")
+    pictures = sheet_pictures(path, side)
     Path(target).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(make_grid(np.stack(pictures))).save(target)
+    Image.fromarray(make_grid(pictures)).save(target)
     return len(pictures)
 
 
-def _spread(source: Source) -> list[Entry]:
-    chosen = np.linspace(0, len(source.entries) - 1, min(SHEET_PICTURES, len(source.entries))).astype(int)
+def sheet_pictures(path: str | Path, side: int = SHEET_SIDE, count: int = SHEET_PICTURES) -> np.ndarray:
+    """uint8 [N, side, side, 3] RGB, N at most `count`, of pictures spread over a folder or zip; DataError for none."""
+    with open_source(path) as source:
+        squares = map_ahead(lambda entry: _square(entry, side), _spread(source, count))
+        pictures = [square for square in squares if square is not None]
+    if not pictures:
+        raise DataError(f"{path}: not one image can be read, so there is nothing to put on a sheet")
+    return np.stack(pictures)
+
+
+def _spread(source: Source, count: int) -> list[Entry]:
+    chosen = np.linspace(0, len(source.entries) - 1, min(count, len(source.entries))).astype(int)
     return [source.entries[i] for i in chosen]
 
 

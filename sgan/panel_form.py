@@ -1,7 +1,6 @@
 """The form of all training settings and the live sliders, built from sgan.config; and a look at a folder."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,8 @@ from sgan.config import (
     from_dict,
     resolution_of,
 )
-from sgan.data import DataError, decode_image, list_images
+from sgan.data import DataError, list_images
+from sgan.inspection import inspect_pictures, sheet_pictures, to_text
 from sgan.viz import make_grid
 
 PRESET_NAMES = {"CPU, ten minutes": "cpu", "one GPU, an evening": "gpu", "CelebA, 1024": "celeba1024"}
@@ -31,7 +31,7 @@ SLIDER_STEPS = 100  # a range with more whole numbers is a box instead of a slid
 LOG_DECADES = 6  # width of a logarithmic slider whose range starts at 0
 UNBOUNDED = 2**31 - 1
 SHEET = 24  # pictures on a contact sheet
-SHEET_SIDE = 96
+FULL_REPORT = 5000  # pictures
 
 
 class ResolutionTable(widgets.GridBox):
@@ -220,26 +220,24 @@ def live_widget(name: str, value: float) -> widgets.Widget | None:
 
 
 def show_folder(folder: str | Path) -> Shown:
-    """What is in a folder of pictures: a count, and a contact sheet of some of them spread over the whole."""
+    """What is in a folder or zip of pictures: a report and some of them, spread over the whole.
+
+    Above FULL_REPORT pictures only their number: looking into each would take minutes.
+    """
     if not str(folder):
         return Shown("No folder is chosen: set image_folder_path to a folder of face pictures to train on them.")
     try:
-        files = list_images(folder)
+        count = len(list_images(folder))
+        if count > FULL_REPORT:
+            text = f"{count} pictures below {folder}; for a report on each: python -m sgan inspect {folder}"
+        else:
+            text = shorten(to_text(inspect_pictures(folder)))
+        return Shown(text, make_grid(sheet_pictures(folder, count=SHEET), 12))
     except DataError as error:
         return Shown(str(error))
-    chosen = [files[i] for i in np.linspace(0, len(files) - 1, min(SHEET, len(files))).astype(int)]
-    pictures, bad = [], []
-    for path in chosen:
-        try:
-            pictures.append(decode_image(path, SHEET_SIDE))
-        except DataError as error:
-            bad.append(str(error))
-    text = f"{len(files)} pictures in {len({path.parent for path in files})} folders below {folder}"
-    text = "\n".join([text, *bad])
-    return Shown(text, make_grid(np.stack(pictures), 12) if pictures else None)
 
 
-def saved_settings(save_folder_path: str | Path) -> dict[str, Any]:
-    """The settings of the run in a folder, to fill a form with; empty when there is none."""
-    path = Path(save_folder_path) / "config.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+def shorten(text: str, lines: int = 30) -> str:
+    """The first lines of a text, and how many more there are."""
+    parts = text.splitlines()
+    return "\n".join(parts[:lines] + ([f"... and {len(parts) - lines} lines more"] if len(parts) > lines else []))

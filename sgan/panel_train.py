@@ -1,7 +1,6 @@
 """Training in a notebook: the events of a run shown in widgets, and buttons and sliders that post to its mailbox."""
 
 import asyncio
-import contextlib
 import dataclasses
 import sys
 import time
@@ -13,18 +12,27 @@ import ipywidgets as widgets
 import numpy as np
 import torch
 
-from panels import Message, OnMainThread, Panel, Shown, enlarge, static_picture, to_png
+from panels import (
+    AWAIT_FOR,
+    Message,
+    OnMainThread,
+    Panel,
+    Shown,
+    TaskStarter,
+    enlarge,
+    show_all,
+    static_picture,
+    to_png,
+)
 from sgan.config import ConfigError, HParams, TrainConfig
-from sgan.events import Changed, Control, Event, Finished, Grid, Saved, Stats, Step
+from sgan.events import Changed, Control, Event, Finished, Grid, RolledBack, Saved, SaveFailed, Shrunk, Stats, Step
 from sgan.launch import newest_state, run_training
 from sgan.logs import read_rows
 from sgan.panel_form import LIVE, live_widget
 from sgan.state import CheckpointError
 from sgan.viz import plot_losses
 
-AWAIT_EVERY = 0.05  # seconds between two looks at what the user did
-AWAIT_FOR = 0.005  # seconds given to it: about five messages
-PAUSE_LOOK = 0.05
+PAUSE_LOOK = 0.05  # seconds between two looks at whether a pause is over
 PLOT_SHARE = 0.1  # of the time may go into drawing the plot
 
 
@@ -46,7 +54,7 @@ class TrainPanel(Panel):
         self.plot_image: np.ndarray | None = None
         self.last_step: Step | None = None
         self.plot_next = 0.0
-        self.tasks: set[asyncio.Task] = set()
+        self.reason = ""
         self._build()
         super().__init__(self._rows())
         self.add_class("ruf-train")
@@ -60,7 +68,7 @@ class TrainPanel(Panel):
         self.plot = widgets.Image(format="png", layout=widgets.Layout(width="100%", object_fit="contain"))
         self.log_scale = widgets.Checkbox(description="logarithmic losses", indent=False)
         self.log_scale.observe(OnMainThread(self._draw_plot), "value")
-        start = OnMainThread(self._start_task)
+        start = TaskStarter(self.run)
         self.buttons = {
             "Start": widgets.Button(description="Start", icon="play", button_style="success"),
             "Pause": widgets.Button(description="Pause", icon="pause"),
@@ -105,17 +113,6 @@ class TrainPanel(Panel):
             self.control.stop()
             self.message.say("stopping after this step; the state is being saved")
 
-    def _start_task(self) -> None:
-        if self.running:
-            return
-        try:
-            task = asyncio.get_running_loop().create_task(self.run())
-        except RuntimeError:
-            asyncio.run(self.run())
-            return
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-
     async def run(self) -> Shown:
         """Trains as the settings say, showing it; returns the last state in text and picture.
 
@@ -146,19 +143,14 @@ class TrainPanel(Panel):
         return self.result(reason)
 
     async def _drive(self, events: Iterator[Event]) -> str:
-        """Shows every event, handing the thread over up to 20 times a second; returns why the run ended."""
-        reason, awaited = "the grid of the saved state", 0.0
-        with contextlib.closing(events):
-            for event in events:
-                self.show(event)
-                if isinstance(event, Finished):
-                    reason = event.reason
-                if time.monotonic() - awaited >= AWAIT_EVERY:
-                    self._show_progress()
-                    await asyncio.sleep(AWAIT_FOR)
-                    await self._hold()
-                    awaited = time.monotonic()
-        return reason
+        """Shows every event; returns why the run ended."""
+        self.reason = "the grid of the saved state"
+        await show_all(events, self.show, self._breathe)
+        return self.reason
+
+    async def _breathe(self) -> None:
+        self._show_progress()
+        await self._hold()
 
     async def _hold(self) -> None:
         """Waits while the user wants a pause."""
@@ -188,7 +180,7 @@ class TrainPanel(Panel):
         resolution = 2 ** (self.config.schedule(state.nimg)[0] + 2)
         self._build_live(resolution)
         going_on = f"; going on after {state.nimg / 1000:g} kimg" if state.nimg else ""
-        self.message.say(f"{len(dataset)} pictures, {len(dataset.bad)} unreadable{going_on}")
+        self.message.say("; ".join([f"{len(dataset)} pictures, {len(dataset.bad)} unreadable{going_on}", *state.notes]))
         self._draw_plot()
 
     def _build_live(self, resolution: int) -> None:
@@ -232,6 +224,22 @@ class TrainPanel(Panel):
             self.marks.append((event.nimg / 1000, patch_text(event.patch)))
         elif isinstance(event, Saved):
             self.message.say(f"saved {event.path}")
+        elif isinstance(event, SaveFailed):
+            self.message.say(f"the state could not be saved ({event.reason}); training goes on and tries again")
+        elif isinstance(event, Shrunk):
+            self.message.say(f"memory is short: {event.micro_batch} images are worked on at a time from now on")
+        elif isinstance(event, RolledBack):
+            self._roll_back(event)
+        elif isinstance(event, Finished):
+            self.reason = event.reason
+
+    def _roll_back(self, event: RolledBack) -> None:
+        """Forgets what the training went back behind."""
+        self.history = [row for row in self.history if row["nimg"] <= event.nimg]
+        self.marks = [mark for mark in self.marks if mark[0] <= event.nimg / 1000]
+        self.marks.append((event.nimg / 1000, "rolled back"))
+        self.hparams = self.hparams.changed(event.patch)
+        self.message.say(f"{event.reason}; back to {event.nimg / 1000:g} kimg with half the learning rate")
 
     def _draw_plot(self) -> None:
         """Draws the whole history; the next one waits so long that drawing stays a small share of the time."""

@@ -79,7 +79,7 @@ def test_train_without_a_screen(tmp_path, monkeypatch):
     cells = run_headless(
         desk, "SGAN.ipynb", monkeypatch, image_folder_path="pictures", save_folder_path="run", settings=settings
     )
-    assert "12 pictures" in texts(cells) and "training: done after 0.048 kimg" in texts(cells)
+    assert "12 images" in texts(cells) and "training: done after 0.048 kimg" in texts(cells)
     assert (desk / "run" / "generator.safetensors").exists() and (desk / "run" / "losses.png").exists()
     pictures = [output for cell in cells for output in cell.outputs if "image/jpeg" in output.get("data", {})]
     assert len(pictures) == 3  # contact sheet, training, face: what is left where widgets are not shown

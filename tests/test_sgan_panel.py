@@ -15,7 +15,7 @@ from panels import OnMainThread, Shown
 from provenance import GENERATED, from_xmp, read_mark
 from sgan.config import PRESETS, ConfigError, HParams, TrainConfig, resolution_of
 from sgan.editing import Edit, apply_edits, find_directions, sample_w, style_indices
-from sgan.events import Changed, Finished, Stats
+from sgan.events import Changed, Finished, RolledBack, SaveFailed, Shrunk, Stats
 from sgan.logs import read_rows
 from sgan.panel import ConfigForm, FacePanel, TrainPanel, newest_checkpoint, show_folder
 from sgan.panel_form import ResolutionTable, live_widget
@@ -114,7 +114,7 @@ def test_live_widgets_keep_to_the_ranges():
 
 def test_folder_is_shown_or_what_is_wrong_with_it(pictures, tmp_path):
     shown = show_folder(pictures)
-    assert "12 pictures in 1 folder" in shown.text and shown.picture.shape == (96, 12 * 96, 3)
+    assert "12 images in 1 folders" in shown.text and shown.picture.shape == (96, 12 * 96, 3)
     assert "No folder is chosen" in show_folder("").text
     assert f"{tmp_path / 'no'} is not" in show_folder(tmp_path / "no").text
 
@@ -227,6 +227,20 @@ def test_ten_thousand_events_leave_one_picture(pictures, tmp_path):
         panel.show(Stats(i, i, {**values, "kimg": i / 1000}))
     assert len(panel.history) == 10_000 and len(panel.plot.value) < 300_000
     assert len(panel.get_state()["children"]) == 5
+
+
+def test_going_back_forgets_what_came_after(pictures, tmp_path):
+    panel = panel_for(pictures, tmp_path)
+    for nimg in (10, 20, 30):
+        panel.show(Stats(nimg, nimg, {"kimg": nimg / 1000}))
+    panel.show(Changed(30, 30, {"DGR": 2}))
+    panel.show(RolledBack(20, 20, "loss_d became nan", {"learning_rate": {8: 0.001}}))
+    assert [row["nimg"] for row in panel.history] == [10, 20] and panel.marks == [(0.02, "rolled back")]
+    assert "loss_d became nan" in panel.message.value and panel.hparams.learning_rate == {8: 0.001}
+    panel.show(Shrunk(20, 20, 4))
+    assert "4 images" in panel.message.value
+    panel.show(SaveFailed(20, 20, "the disk is full"))
+    assert "the disk is full" in panel.message.value
 
 
 def test_durations():
