@@ -170,8 +170,25 @@ def test_train_in_the_browser(page, lab, desk):
     page.wait_for_selector(".ruf-train button:has-text('Start'):enabled")
     button(page, panel, "Resume").click()
     wait_for(lambda: rows(desk / "run" / "stats.jsonl")[-1]["nimg"] > int(state.stem[6:]))
+    look_inside(page, desk)  # while it trains
     button(page, panel, "Stop and save").click()
     wait_for(lambda: len(list((desk / "run").glob("state-*.safetensors"))) == 2)
+
+
+def look_inside(page, desk) -> None:
+    """Moves the seed slider of the face panel, sees another face, and takes its persona along."""
+    image = ".ruf-faces img"
+    page.wait_for_selector(f"{image}[src^=blob]")
+    before = page.locator(image).first.get_attribute("src")
+    handle = page.locator(".ruf-faces .noUi-handle").first
+    handle.scroll_into_view_if_needed()
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    wait_for(lambda: changed_from(page, image, before))
+    button(page, ".ruf-faces", "persona").click()
+    persona = wait_for(lambda: list((desk / "results").glob("face.json")))[0]
+    assert json.loads(persona.read_text())["settings"]["seed"] == 8
+    snap(page, "sgan-faces", ".ruf-faces")
 
 
 def test_swap_in_the_browser(page, lab, desk):

@@ -19,6 +19,7 @@ from faceswap.main import build_parser, options_from
 from faceswap.panel import SwapPanel, example_photo, option_control, plain_command
 from faceswap.panel_job import FolderPanel
 from faceswap.panel_match import FitPanel
+from faceswap.panel_video import VideoPanel, read_frame
 from faceswap.preview import PREVIEW_PIXELS, make_view, number_faces, wipe
 from faceswap.regions import box_of
 from faceswap.swap import Options, Swapper
@@ -216,3 +217,46 @@ def test_looking_for_a_face_without_a_photo_is_told():
     fit = FitPanel(SwapPanel(landmarker=BySize()), lambda n: iter(()), print)
     assert "no face was looked for" in repr(asyncio.run(fit.run()))
     assert "choose a photo" in fit.message.value
+
+
+# --- a video
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """24 frames of the photo, which the landmarker knows by its height."""
+    import av
+
+    with av.open(str(tmp_path / "clip.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=24, width=440, height=260)
+        for i in range(24):
+            frame = PHOTO // 2 + 5 * i
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame.astype(np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    return tmp_path / "clip.mp4"
+
+
+def test_frame_of_a_share_of_the_video(clip):
+    means = [read_frame(clip, share).mean() for share in (0.0, 0.5, 1.0)]
+    assert means[0] + 40 < means[1] < means[2] - 40
+    with pytest.raises(FileNotFoundError, match="none.mp4"):
+        read_frame(clip.with_name("none.mp4"), 0)
+
+
+def test_video_is_previewed_swapped_played_and_stopped(panel, clip, tmp_path):
+    video = VideoPanel(panel, clip, tmp_path / "out" / "v.mp4")
+    frame = read_frame(clip, 0)
+    assert not np.array_equal(video.frame, frame) and video.message.value == ""
+    assert "24 of 24 frames, 24 with a new face" in repr(asyncio.run(video.run()))
+    assert bytes(video.player.value) == (tmp_path / "out" / "v.mp4").read_bytes()
+    assert not np.array_equal(read_frame(tmp_path / "out" / "v.mp4", 0.5), read_frame(clip, 0.5))
+    show = video._show
+    video._show = lambda progress: (show(progress), progress.frames == 5 and video.stop())
+    assert "5 of 24 frames" in repr(asyncio.run(video.run()))
+    assert "stopped early" in video.message.value
+
+
+def test_what_is_wrong_with_a_video_is_told(panel, tmp_path):
+    assert "no video is chosen" in repr(asyncio.run(VideoPanel(panel).run()))
+    assert "body.png" in repr(asyncio.run(VideoPanel(panel, tmp_path / "no.mp4", tmp_path / "body.png").run()))
+    assert "no.mp4: no such file" in VideoPanel(panel, tmp_path / "no.mp4").message.value

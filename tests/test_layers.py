@@ -33,7 +33,7 @@ FLOORS = {
     ],
     "faceswap": [
         {"__init__", "__main__"},
-        {"main", "main_video", "panel", "panel_job", "panel_match"},
+        {"main", "main_video", "panel", "panel_job", "panel_match", "panel_video"},
         {"video", "batch", "match", "align"},
         {"swap", "tracking"},
         {"landmarks", "detection", "warp", "mask", "skin", "colour", "grain", "blending", "frame", "sheet", "preview"},
