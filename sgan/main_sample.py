@@ -21,6 +21,7 @@ def add_sample(parser: argparse.ArgumentParser) -> None:
     parser.description = "Draw faces of people who do not exist, from a checkpoint of this project or of others."
     parser.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="file or folder (default: %(default)s)")
     parser.add_argument("--seeds", type=parse_seeds, default="0-15", help="such as 0-15 or 3,7 (default: %(default)s)")
+    parser.add_argument("--persona", metavar="FILE", help="draw the person in this persona file instead of seeds")
     parser.add_argument(
         "--truncation_psi", type=float, default=0.7, help="1: full variety; towards 0: the mean face (default: 0.7)"
     )
@@ -59,11 +60,12 @@ def parse_seeds(text: str) -> list[int]:
 def run_sample(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """`sample`: one PNG per seed and a grid, each with how it was made."""
     single = Path(options.out).suffix.lower() in SUFFIXES
+    if options.persona:
+        return _draw_persona(options, single)
     seeds = options.seeds if isinstance(options.seeds, list) else parse_seeds(options.seeds)
     if single and (len(seeds) > 1 or len(options.mix_seeds or []) > 1):
         raise ConfigError(f"--out {options.out} is one picture, but several seeds are asked for; give a folder")
-    if options.resolution is not None and not 4 <= options.resolution <= 8192:
-        raise ConfigError(f"resolution is {options.resolution}; it must be between 4 and 8192")
+    _check_resolution(options.resolution)
     if not -10 <= options.truncation_psi <= 10:
         raise ConfigError(f"truncation_psi is {options.truncation_psi}; it must be between -10 and 10")
     from sgan.launch import resolve_device
@@ -85,6 +87,33 @@ def run_sample(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         print(f"1 face of {size}x{size} pixels{note}: {paths[0]}")
     else:
         print(f"{len(paths) - 1} faces of {size}x{size} pixels{note} and {paths[-1].name} in {options.out}")
+    return 0
+
+
+def _check_resolution(resolution: int | None) -> None:
+    if resolution is not None and not 4 <= resolution <= 8192:
+        raise ConfigError(f"resolution is {resolution}; it must be between 4 and 8192")
+
+
+def _draw_persona(options: argparse.Namespace, single: bool) -> int:
+    """`sample --persona`: the one picture of a persona, whose file alone decides who it is."""
+    _check_resolution(options.resolution)
+    from provenance import GENERATED, Mark, write_image
+    from sgan.launch import resolve_device
+    from sgan.persona import load_persona
+    from sgan.sampling import draw_images
+    from sgan.state import load_generator
+
+    persona = load_persona(options.persona)
+    G = load_generator(options.checkpoint, resolve_device(options.device))
+    noise_mode = persona.settings.get("noise_mode", "const")
+    picture = next(draw_images(G, persona.tensor(G), noise_mode, G.trained_step))
+    if options.resolution and options.resolution != len(picture):
+        picture = _resize(picture, options.resolution)
+    path = Path(options.out) if single else Path(options.out) / f"{Path(options.persona).stem}.png"
+    settings = {"checkpoint": G.checkpoint_hash, "noise_mode": noise_mode, "resolution": len(picture)}
+    write_image(path, picture, Mark(GENERATED, {**settings, "persona": dict(persona.settings)}))
+    print(f"1 face of {len(picture)}x{len(picture)} pixels: {path}")
     return 0
 
 

@@ -13,6 +13,7 @@ from panels import LABEL, Message, OnMainThread, Panel, Shown, enlarge, smooth_e
 from provenance import GENERATED, Mark, write_image
 from sgan.editing import KINDS, RANGES, Edit, apply_edits, layers_of
 from sgan.launch import resolve_device
+from sgan.main_sample import DEFAULT_CHECKPOINT
 from sgan.networks import Generator
 from sgan.panel_walk import WalkTab
 from sgan.persona import Persona, load_persona, make_persona, read_persona, save_persona
@@ -20,7 +21,6 @@ from sgan.sampling import draw_images, mixed_ws, seeds_to_ws
 from sgan.state import load_generator
 from sgan.viz import make_grid
 
-DEFAULT_CHECKPOINT = "checkpoints/faces"
 SLIDER_SEEDS = 9999  # the slider's end; a box takes any seed
 SHOWN_SIDE = 384  # pixels
 SLIDERS = 6  # directions offered at once
@@ -139,6 +139,7 @@ class FacePanel(Panel):
         self.mix_layers.options = [name for name in self.layers.options if name != "all"]
         self.draw()
         self.draw_mix()
+        self.message.say("; ".join(self.G.notes))
 
     def _leave_persona(self, *_: Any) -> None:
         if not self.quiet:

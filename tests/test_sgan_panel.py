@@ -10,6 +10,7 @@ from desk import TINY, draw_pictures
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 
 import ipywidgets as widgets
+from PIL import Image
 
 from panels import OnMainThread, Shown
 from provenance import GENERATED, from_xmp, read_mark
@@ -17,6 +18,7 @@ from sgan.config import PRESETS, ConfigError, HParams, TrainConfig, resolution_o
 from sgan.editing import Edit, apply_edits, find_directions, sample_w, style_indices
 from sgan.events import Changed, Finished, RolledBack, SaveFailed, Shrunk, Stats
 from sgan.logs import read_rows
+from sgan.main import main
 from sgan.panel import ConfigForm, FacePanel, TrainPanel, newest_checkpoint, show_folder
 from sgan.panel_form import ResolutionTable, live_widget
 from sgan.panel_train import duration
@@ -297,6 +299,17 @@ def test_exports_carry_their_mark_and_the_persona_gives_the_same_face_again(face
     other.seed.value = 4
     assert "persona" not in other.settings()
     assert read_mark(faces.save_mix()).settings["mix_seeds"] == [4, 5, 6, 7, 8]
+
+
+def test_command_draws_the_same_persona(faces, checkpoint, tmp_path, capsys):
+    faces.sliders[2].value = -1.0
+    out = tmp_path / "again.png"
+    command = ["sample", "--persona", str(faces.save_persona()), "--checkpoint", str(checkpoint), "--out", str(out)]
+    assert main(command) == 0
+    assert np.array_equal(np.asarray(Image.open(out)), faces.picture)
+    assert read_mark(out).settings["persona"]["edits"][0]["index"] == 2
+    assert main([*command[:2], str(tmp_path / "none.json"), *command[3:]]) == 1
+    assert "none.json does not exist" in capsys.readouterr().err
 
 
 def test_persona_of_another_checkpoint_is_refused(faces, tmp_path):
