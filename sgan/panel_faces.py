@@ -15,6 +15,7 @@ from sgan.editing import KINDS, RANGES, Edit, apply_edits, layers_of
 from sgan.launch import resolve_device
 from sgan.main_sample import DEFAULT_CHECKPOINT
 from sgan.networks import Generator
+from sgan.panel_nearest import NearestTab
 from sgan.panel_walk import WalkTab
 from sgan.persona import Persona, load_persona, make_persona, read_persona, save_persona
 from sgan.sampling import draw_images, mixed_ws, seeds_to_ws
@@ -31,10 +32,10 @@ MIX_ROWS, MIX_COLUMNS = 4, 5
 class FacePanel(Panel):
     """Faces of a checkpoint by seed and sliders; `on_face(callback)` tells others about the one that is shown.
 
-    checkpoint: file or folder; out: folder for exports.
+    checkpoint: file or folder; out: folder for exports; folder: of the training pictures, to look for the nearest.
     """
 
-    def __init__(self, checkpoint: str = DEFAULT_CHECKPOINT, out: str = "results", seed: int = 7):
+    def __init__(self, checkpoint: str = DEFAULT_CHECKPOINT, out: str = "results", seed: int = 7, folder: str = ""):
         self.out, self.G, self.found = Path(out), None, {}
         self.persona: Persona | None = None
         self.amounts: dict[tuple[str, str], list[float]] = {}
@@ -42,12 +43,12 @@ class FacePanel(Panel):
         self.picture: np.ndarray | None = None
         self.ws: Tensor | None = None
         self.quiet = False
-        self._build(checkpoint, seed)
+        self._build(checkpoint, seed, str(folder))
         super().__init__([self.source, self.tabs, self.export, self.message])
         self.add_class("ruf-faces")
         self.load()
 
-    def _build(self, checkpoint: str, seed: int) -> None:
+    def _build(self, checkpoint: str, seed: int, folder: str) -> None:
         """Makes the widgets and says what each of them sets off."""
         self.message = Message()
         self.checkpoint = widgets.Text(checkpoint, description="checkpoint", style=LABEL, continuous_update=False)
@@ -57,8 +58,9 @@ class FacePanel(Panel):
         self.upload.observe(OnMainThread(self._take_upload), "value")
         self.source = widgets.HBox([self.checkpoint, self.upload])
         self.walk = WalkTab(self)
-        pages = [self._build_face(seed), self._build_mix(), self.walk]
-        self.tabs = widgets.Tab(pages, titles=["One face", "Mix styles", "Walk"])
+        self.nearest = NearestTab(self, folder)
+        pages = [self._build_face(seed), self._build_mix(), self.walk, self.nearest]
+        self.tabs = widgets.Tab(pages, titles=["One face", "Mix styles", "Walk", "Nearest"])
         self.name = widgets.Text("face", description="save as", style=LABEL)
         buttons = {"picture": self.save_picture, "persona": self.save_persona, "grid of styles": self.save_mix}
         made = [widgets.Button(description=text, icon="download") for text in buttons]

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-import sys
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -29,6 +29,7 @@ from sgan.events import Changed, Control, Event, Finished, Grid, RolledBack, Sav
 from sgan.launch import newest_state, run_training
 from sgan.logs import read_rows
 from sgan.panel_form import LIVE, live_widget
+from sgan.panel_text import duration, memory_text, patch_text
 from sgan.state import CheckpointError
 from sgan.viz import plot_losses
 
@@ -127,6 +128,7 @@ class TrainPanel(Panel):
         try:
             self.config = self.read_config()
             check_runnable(self.config)
+            choose_gpus(self.config.CUDA_VISIBLE_DEVICES)
             await asyncio.sleep(AWAIT_FOR)
             events = run_training(self.config, self.control, self._decoding, self._opened)
             reason = await self._drive(events)
@@ -311,33 +313,10 @@ def check_runnable(config: TrainConfig) -> None:
         raise ConfigError(f"n_gpu is {config.n_gpu}; in a notebook one process trains. Use the command line for more")
 
 
-def patch_text(patch: dict) -> str:
-    """A change of hyper-parameters in words, for a mark in the plot."""
-    return ", ".join(f"{name} {_value_text(value)}" for name, value in patch.items())
-
-
-def _value_text(value: Any) -> str:
-    if isinstance(value, dict):
-        return " ".join(f"{size}: {number:g}" for size, number in value.items())
-    return f"{value:g}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: 40 s, 12 min, 3.5 h, 2.1 days."""
-    for limit, size, unit in ((90, 1, "s"), (5400, 60, "min"), (172_800, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / size:.3g} {unit}" if unit == "h" else f"{seconds / size:.0f} {unit}"
-    return f"{seconds / 86400:.1f} days"
-
-
-def memory_text(device: str) -> str:
-    """The device in use and the most memory taken on it so far."""
-    if torch.cuda.is_available() and not device.startswith("cpu"):
-        return f"{torch.cuda.get_device_name()}, {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB"
-    name = "cpu" if device == "auto" else device
-    try:
-        import resource  # POSIX only
-    except ImportError:
-        return name
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return f"{name}, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30:.1f} GiB"
+def choose_gpus(indices: str) -> None:
+    """Lets CUDA see only these GPUs; ConfigError when it is in use already and would not notice."""
+    if not indices or os.environ.get("CUDA_VISIBLE_DEVICES") == indices:
+        return
+    if torch.cuda.is_initialized():
+        raise ConfigError(f"CUDA_VISIBLE_DEVICES is {indices}, but CUDA is in use already; restart the kernel first")
+    os.environ["CUDA_VISIBLE_DEVICES"] = indices

@@ -18,8 +18,8 @@ FLOORS = {
     "sgan": [
         {"__init__", "__main__"},
         {"main", "main_sample", "main_convert", "main_judge"}
-        | {"panel", "panel_train", "panel_faces", "panel_form", "panel_walk"},
-        {"judging", "inspection", "editing", "persona", "walk", "launch"},
+        | {"panel", "panel_train", "panel_faces", "panel_form", "panel_walk", "panel_nearest", "panel_text"},
+        {"judging", "inspection", "editing", "persona", "walk", "nearest", "launch"},
         {"sampling", "loop", "resume", "step", "meter", "rescue", "logs", "record"},
         {"state", "export"},
         {"formats"},

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -19,9 +20,10 @@ from sgan.editing import Edit, apply_edits, find_directions, sample_w, style_ind
 from sgan.events import Changed, Finished, RolledBack, SaveFailed, Shrunk, Stats
 from sgan.logs import read_rows
 from sgan.main import main
+from sgan.nearest import nearest_images
 from sgan.panel import ConfigForm, FacePanel, TrainPanel, newest_checkpoint, show_folder
 from sgan.panel_form import ResolutionTable, live_widget
-from sgan.panel_train import duration
+from sgan.panel_text import duration
 from sgan.persona import PersonaError, load_persona, read_persona
 from sgan.sampling import draw_images, seeds_to_ws
 from sgan.state import TrainState, load_generator, save_generator
@@ -222,6 +224,15 @@ def test_errors_are_one_sentence_with_the_traceback_folded(values, message, pict
     assert message in sentence and "Traceback" not in sentence and "Traceback" in folded
 
 
+def test_gpus_are_chosen_before_cuda_is_used(pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    asyncio.run(panel_for(pictures, tmp_path, CUDA_VISIBLE_DEVICES="1,0", n_sample_total=4).run())
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "1,0"
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
+    panel = panel_for(pictures, tmp_path, CUDA_VISIBLE_DEVICES="3", n_sample_total=4)
+    assert "restart the kernel" in repr(asyncio.run(panel.run()))
+
+
 def test_ten_thousand_events_leave_one_picture(pictures, tmp_path):
     panel = panel_for(pictures, tmp_path)
     values = {"loss_d": 1.0, "loss_g": 1.0, "resolution": 8}
@@ -365,6 +376,25 @@ def test_walk_is_a_video_that_carries_its_mark(faces):
     faces.walk.seeds.value = " ".join(["1"] * 200)
     faces.walk.button.click()
     assert "at most 60 seconds" in faces.message.value
+
+
+# --- nearest training pictures
+
+
+def test_nearest_finds_a_picture_itself_mirrored_or_not_and_of_another_size():
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 3), np.uint8)
+    for picture in (pixels[7], pixels[7][:, ::-1], pixels[7].repeat(4, 0).repeat(4, 1)):
+        order, distances = nearest_images(pixels, picture, 3)
+        assert order[0] == 7 and distances[0] == 0 and np.all(np.diff(distances) >= 0)
+
+
+def test_nearest_training_pictures_are_shown(faces, pictures):
+    faces.nearest.button.click()
+    assert "give the folder" in faces.message.value
+    faces.nearest.folder.value = str(pictures)
+    faces.nearest.button.click()
+    labels = [cell.children[1].value for cell in faces.nearest.row.children]
+    assert len(labels) == 7 and labels[0] == "this face" and ".png: " in labels[1]
 
 
 # --- directions
