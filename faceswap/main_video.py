@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import signal
 import sys
 import threading
@@ -99,9 +100,9 @@ def swap_file(args: argparse.Namespace) -> str:
 
     settings = describe(args.src_img, args.video_path, options, 0) | {"face": args.face}
     done = swap_video(args.video_path, args.save_path, Tracker(landmarker), swap, settings, args.codec, args.crf)
-    last, stopped = None, False
+    first, stopped = next(done), False  # a file that holds no frames ends here, without a progress bar
     with asked_to_stop() as stop, tqdm(unit="frame") as bar:
-        for last in done:
+        for last in itertools.chain([first], done):
             bar.total = last.total or None
             bar.update()
             if stop or window.closed:
@@ -183,13 +184,14 @@ class Latest:
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         """Yields (time of reading in seconds, frame), always the newest, each once."""
         while True:
-            self._news.wait()
             self._news.clear()
+            ended = self._ended  # before the slot is looked at: the last frame must not be missed
             try:
                 yield self._slot.pop()
             except IndexError:
-                if self._ended:
+                if ended:
                     return
+                self._news.wait(1.0)
 
     def stop(self) -> None:
         """Ends the reading."""

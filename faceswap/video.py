@@ -45,11 +45,7 @@ class Progress:
 
 
 def codec_of(name: str) -> str:
-    """Returns the name of a codec that can encode video.
-
-    Raises:
-        ValueError: this build knows no such encoder.
-    """
+    """Returns the name of a codec that can encode video. Raises ValueError when this build knows no such encoder."""
     try:
         codec = av.codec.Codec(name, "w")
     except (FFmpegError, ValueError):
@@ -77,10 +73,15 @@ def open_video(path: str | Path) -> av.container.InputContainer:
         container = av.open(str(path))
     except FFmpegError as error:
         raise ValueError(f"{path}: cannot be read as a video ({error.strerror or error})") from None
-    if not container.streams.video:
+    if not any(stream.codec_context for stream in container.streams.video[:1]):
         container.close()
-        raise ValueError(f"{path}: holds no video")
+        raise ValueError(f"{path}: holds no video that can be decoded")
     return container
+
+
+def sounds_of(container: av.container.InputContainer) -> list[av.audio.AudioStream]:
+    """Returns the streams of sound whose codec is known."""
+    return [stream for stream in container.streams.audio if stream.codec_context]
 
 
 def upright(frame: av.VideoFrame) -> np.ndarray:
@@ -173,7 +174,7 @@ class Writer:
             if value := getattr(like.codec_context, name, None):
                 setattr(video.codec_context, name, value)
         self._video = video
-        for sound in self._source.streams.audio if self._source else ():
+        for sound in sounds_of(self._source) if self._source else ():
             self._add_sound(sound)
 
     def _add_sound(self, sound: av.audio.AudioStream) -> None:
@@ -223,8 +224,9 @@ class Writer:
                 packet.stream = self._copied[packet.stream.index]
                 self._out.mux(packet)
         elif packet.stream.index in self._recoded:
-            for frame in packet.decode():
-                self._out.mux(self._recoded[packet.stream.index].encode(frame))
+            with contextlib.suppress(FFmpegError):  # a damaged packet is a moment of silence
+                for frame in packet.decode():
+                    self._out.mux(self._recoded[packet.stream.index].encode(frame))
 
     def close(self) -> None:
         """Finishes the file and puts it in its place."""
@@ -268,12 +270,8 @@ def swap_video(
 
     Args:
         src: path of the video.
-        out: path of the result; its ending chooses the format.
-        tracker: knows the faces from one frame to the next.
-        swap: swap(image, tracks) -> image.
-        settings: how it was made, for the metadata.
-        codec: another video encoder than the ending's.
-        crf: quality; the encoder's own scale, smaller is better.
+        out, settings, codec, crf: as for `Writer`.
+        tracker, swap: as for `swap_frames`.
 
     Raises:
         OSError, ValueError: the video cannot be read or written; nothing is left behind.
@@ -315,7 +313,7 @@ def _swap_stream(source, writer: Writer, tracker: Tracker, swap: Callable) -> It
 
     def images() -> Iterator[tuple[np.ndarray, float]]:
         nonlocal damaged
-        for packet in source.demux([stream, *source.streams.audio]):
+        for packet in source.demux([stream, *sounds_of(source)]):
             if packet.stream.type == "audio":
                 writer.write_sound(packet)
                 continue
@@ -347,8 +345,4 @@ def expected_frames(container: av.container.InputContainer) -> int:
     if stream.frames:
         return int(stream.frames)
     rate = stream.average_rate or stream.guessed_rate
-    if rate and stream.duration and stream.time_base:
-        return round(stream.duration * stream.time_base * rate)
-    if rate and container.duration:
-        return round(container.duration / av.time_base * rate)
-    return 0
+    return round(container.duration / av.time_base * rate) if rate and container.duration else 0

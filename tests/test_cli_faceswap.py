@@ -148,3 +148,93 @@ def test_a_folder_that_cannot_be_written_to_is_named(folder):
 def test_usage_errors_exit_with_2(arguments):
     result = run(*arguments)
     assert result.returncode == 2 and "usage:" in result.stderr and "Traceback" not in result.stderr
+
+
+VIDEO = ROOT / "faceswap" / "main_video.py"
+
+
+@pytest.fixture(scope="module")
+def clip(folder):
+    """Eight frames of the photo at half size, the last two without a face."""
+    import av
+
+    photo = cv2.resize(data.astronaut(), (256, 256), interpolation=cv2.INTER_AREA)
+    with av.open(str(folder / "in.mp4"), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 256, 256, "yuv420p"
+        for number in range(8):
+            image = photo if number < 6 else np.full_like(photo, 90)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        out.mux(stream.encode(None))
+    return folder / "in.mp4"
+
+
+def test_a_video_is_swapped_and_what_was_done_is_counted(folder, clip):
+    import av
+
+    out = folder / "videos" / "output.avi"
+    files = ["--src_img", folder / "face.png", "--video_path", clip, "--save_path", out]
+    result = run(*files, "--correct_color", "--show", command=(VIDEO,))
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == "no window is opened: there is no display"
+    assert lines[1] == f"6 frames swapped, 2 without a face passed through, written to {out}"
+    assert "8/8" in result.stderr and "Traceback" not in result.stderr
+    with av.open(str(out)) as again:
+        assert len(list(again.decode(video=0))) == 8
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"--video_path": "nothing.mp4"}, ["nothing.mp4", "no such file"]),
+        ({"--video_path": "text.jpg"}, ["text.jpg"]),
+        ({"--src_img": "empty.png"}, ["empty.png", "no face"]),
+        ({"--save_path": "out.wmv"}, ["out.wmv", "unknown ending"]),
+        ({"--save_path": "in.mp4"}, ["in.mp4", "overwrite"]),
+        ({"--codec": "h999"}, ["h999", "encoder"]),
+    ],
+)
+def test_bad_videos_are_named_in_one_sentence(folder, clip, change, words):
+    files = {"--src_img": "face.png", "--video_path": "in.mp4", "--save_path": "never.mp4"} | change
+    result = run(*[part for pair in files.items() for part in pair], command=(VIDEO,), cwd=folder)
+    assert refused(result, 1, *words)
+    assert not (folder / "never.mp4").exists()
+
+
+def test_without_display_or_camera_the_webcam_says_so(folder):
+    assert refused(run("--src_img", folder / "face.png", command=(VIDEO,)), 1, "no display", "--save_path")
+    files = ["--src_img", folder / "face.png", "--save_path", folder / "cam.mp4", "--camera", 97]
+    assert refused(run(*files, command=(VIDEO,)), 1, "camera 97")
+    assert not list(folder.glob("*cam*"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--src_img", "a", "--video_path", "b"],
+        ["--src_img", "a", "--face", "-1"],
+        ["--src_img", "a", "--crf", "99"],
+    ],
+)
+def test_usage_errors_of_the_video_command_exit_with_2(arguments):
+    result = run(*arguments, command=(VIDEO,))
+    assert result.returncode == 2 and "usage:" in result.stderr
+
+
+def test_faces_are_listed_and_chosen_by_number(folder):
+    files = ["--src", folder / "face.png", "--dst", folder / "body.png"]
+    result = run("--dst", folder / "body.png", "--list_faces", folder / "list.png")
+    assert result.returncode == 0 and result.stdout == f"1 face found, shown in {folder / 'list.png'}\n"
+    assert np.array(Image.open(folder / "list.png")).shape == (240, 240, 3)
+    result = run(*files, "--out", folder / "z.png", "--face", "1")
+    assert refused(result, 1, "body.png", "no face 1", "only face 0")
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--feather", "0.9"], ["--strength", "x"], ["--mask", "none"], ["--face", "some"], ["--src_face", "all"]]
+)
+def test_impossible_options_are_usage_errors(wrong):
+    result = run("--src", "a.png", "--dst", "b.png", "--out", "c.png", *wrong)
+    assert result.returncode == 2 and wrong[0] in result.stderr
