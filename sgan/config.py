@@ -175,6 +175,9 @@ class HParams:
     ada_kimg: float = setting(
         500.0, "thousand images in which augmentation can go from none to always", min=0.1, max=100_000, log=True
     )
+    pl_weight: float = setting(
+        0.0, "weight of the path length term, worth its time from 256 pixels on (then 2); 0: none", min=0, max=1000
+    )
     shared_pass: bool = setting(
         False, "one pass of the discriminator over generated images serves both updates: faster, another update rule"
     )
@@ -225,6 +228,8 @@ class TrainConfig(ModelConfig, HParams):
     flip: bool = setting(True, "also show every image mirrored")
     seed: int = setting(0, "seed of the networks, of the latents and of the order of images", min=0, max=2**31 - 1)
     save_every: int = setting(20_000, "images between two saved states", min=1)
+    save_minutes: float = setting(15.0, "minutes after which a state is saved all the same; 0: only by images", min=0)
+    milestone_every: int = setting(500_000, "images between two states that are kept for good", min=1)
 
     def __post_init__(self):
         ModelConfig.__post_init__(self)

@@ -177,6 +177,7 @@ def run_training(
         control or Control(),
         until_nimg=config.n_sample_total,
         save_nimg=config.save_every,
+        save_minutes=config.save_minutes,
         run_dir=run_dir,
         grid_z=grid_z if rank == 0 else None,
         dtype=resolve_precision(config.precision, device),

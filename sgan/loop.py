@@ -1,5 +1,7 @@
 """train(): one generator of events. It never prints, plots or opens a window; consumers do."""
 
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +29,7 @@ from sgan.logs import append_row, truncate_rows
 from sgan.meter import Meter
 from sgan.networks import swap_layers
 from sgan.rescue import CHECK_INTERVAL, Lifeline
-from sgan.state import TrainState, save_state
+from sgan.state import TrainState, nimg_of, save_state
 from sgan.step import rank, step
 from sgan.viz import make_grid, to_uint8
 
@@ -41,6 +43,7 @@ def train(
     *,
     until_nimg: int,
     save_nimg: int,
+    save_minutes: float = 0.0,
     run_dir: str | Path | None = None,
     grid_z: Tensor | None = None,
     dtype: torch.dtype = torch.float32,
@@ -50,11 +53,12 @@ def train(
 
     batches: uint8 [N, 3, R, R] arrays, R and N as state.config.schedule(nimg) says, or a function from an image count
     to such arrays from there on; only with the latter can a ruined training go back. The state is saved to run_dir
-    every save_nimg images, at the end, and when the consumer closes the iterator. grid_z [n, z_dim] are the fixed
-    latents of the Grid events (None: no grids); dtype is that of the feature maps; replay gives {"nimg", "patch"}
-    rows of an earlier journal to be applied when their time comes. FloatingPointError: ruined, and no way back.
+    every save_nimg images or save_minutes (0: never by time), at the end, and when the consumer closes the iterator.
+    grid_z [n, z_dim] are the fixed latents of the Grid events (None: no grids); dtype is that of the feature maps;
+    replay gives {"nimg", "patch"} rows of an earlier journal to be applied when their time comes. FloatingPointError:
+    ruined, and no way back.
     """
-    run = _Run(state, batches, run_dir, save_nimg)
+    run = _Run(state, batches, run_dir, save_nimg, save_minutes)
     pending = sorted(replay, key=lambda row: row["nimg"])
     try:
         while True:
@@ -92,8 +96,11 @@ def train(
 class _Run:
     """What train() keeps beside the state: the stream of batches, the meter, the files, the lifeline."""
 
-    def __init__(self, state: TrainState, batches: Any, run_dir: str | Path | None, save_nimg: int):
+    def __init__(
+        self, state: TrainState, batches: Any, run_dir: str | Path | None, save_nimg: int, save_minutes: float
+    ):
         self.state, self.source, self.save_nimg = state, batches, save_nimg
+        self.save_seconds, self.saved_when = save_minutes * 60 or math.inf, time.monotonic()
         self.run_dir = Path(run_dir) if run_dir is not None and rank() == 0 else None
         if self.run_dir is not None:
             self.run_dir.mkdir(parents=True, exist_ok=True)
@@ -139,8 +146,9 @@ class _Run:
         return Stats(state.nimg, state.iteration, values)
 
     def save_is_due(self) -> bool:
-        """Whether save_nimg images have passed, or a failed save should be tried again."""
+        """Whether save_nimg images or the minutes have passed, or a failed save should be tried again."""
         due = self.state.nimg // self.save_nimg > self.saved_at // self.save_nimg
+        due = due or time.monotonic() - self.saved_when > self.save_seconds
         return due and self.state.iteration >= self.retry_at
 
     def save(self) -> Iterator[Saved | SaveFailed]:
@@ -157,7 +165,7 @@ class _Run:
                 reason = f"{error.filename or self.run_dir}: {error.strerror or error}"
                 yield SaveFailed(state.nimg, state.iteration, reason)
             return
-        self.saved_at, self.failing = state.nimg, False
+        self.saved_at, self.saved_when, self.failing = state.nimg, time.monotonic(), False
         yield Saved(state.nimg, state.iteration, str(path))
 
     def append_line(self, name: str, row: Mapping[str, Any]) -> None:
@@ -169,7 +177,7 @@ class _Run:
 
 def states_after(run_dir: Path, nimg: int) -> list[Path]:
     """State files of a later image count than nimg: of a future that was taken back."""
-    return [path for path in run_dir.glob(STATE_PATTERN) if int(path.stem.split("-")[1]) > nimg]
+    return [path for path in run_dir.glob(STATE_PATTERN) if nimg_of(path) > nimg]
 
 
 @torch.no_grad()

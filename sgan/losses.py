@@ -1,5 +1,7 @@
 """Adversarial losses and the gradient penalty: tensors in, one value per sample out."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,3 +29,14 @@ def r1_penalty(real_img: Tensor, real_logits: Tensor) -> Tensor:
     """
     (gradient,) = torch.autograd.grad(real_logits.sum(), real_img, create_graph=True)
     return gradient.float().square().flatten(1).sum(dim=1)
+
+
+def path_lengths(img: Tensor, ws: Tensor) -> Tensor:
+    """|J_w^T y| [N] for random images y: how far the picture moves when its styles do (arXiv 1912.04958, equation 4).
+
+    img [N, 3, H, W] must come from ws [N, L, w_dim], which must require grad. y is normal with variance 1 / (H W). The
+    result can be differentiated again.
+    """
+    y = torch.randn_like(img) / math.sqrt(img.shape[2] * img.shape[3])
+    (gradient,) = torch.autograd.grad((img * y).sum(), ws, create_graph=True)
+    return gradient.float().square().sum(dim=2).mean(dim=1).sqrt()

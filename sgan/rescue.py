@@ -84,6 +84,7 @@ def snapshot(state: TrainState) -> dict:
         "nimg": state.nimg,
         "iteration": state.iteration,
         "ada_p": state.ada_p,
+        "pl_mean": state.pl_mean,
     }
 
 
@@ -97,7 +98,8 @@ def restore(state: TrainState, saved: dict) -> None:
             optimiser.state.pop(p, None)
             if values:
                 optimiser.state[p] = {key: value.to(p.device, copy=True) for key, value in values.items()}
-    state.nimg, state.iteration, state.ada_p = saved["nimg"], saved["iteration"], saved["ada_p"]
+    for name in ("nimg", "iteration", "ada_p", "pl_mean"):
+        setattr(state, name, saved[name])
 
 
 def _pairs(state: TrainState) -> list[tuple[torch.nn.Module, torch.optim.Adam]]:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, from_dict, to_dict
 from sgan.foreign import Foreign
-from sgan.formats import LICENCE_NOTE, CheckpointError, check_shapes, is_safetensors, read_foreign
+from sgan.formats import LICENCE_NOTE, CheckpointError, check_shapes, file_hash, is_safetensors, read_foreign
 from sgan.networks import Discriminator, Generator
 from sgan.unpickle import Refused
 
@@ -36,7 +36,7 @@ KEEP_STATES = 2
 class TrainState:
     """Everything that a step changes. `config` and `hparams` say how; nimg counts real images shown.
 
-    ada_p is the probability of augmentations; micro_batch the images worked on at a time (0: the whole batch);
+    ada_p is the probability of augmentations; pl_mean the mean path length; micro_batch the images worked on at a time (0: the whole batch);
     journal: {"nimg", "patch"} for every change of hparams; notes: what to tell the user about loading it.
     """
 
@@ -51,6 +51,7 @@ class TrainState:
     nimg: int = 0
     iteration: int = 0
     ada_p: float = 0.0
+    pl_mean: float = 0.0
     micro_batch: int = 0
     journal: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -98,20 +99,32 @@ def write_state(state: TrainState, path: Path, **more: Any) -> None:
         "nimg": state.nimg,
         "iteration": state.iteration,
         "ada_p": state.ada_p,
+        "pl_mean": state.pl_mean,
         "journal": state.journal,
     }
     write_tensors(path, tensors, meta | more)
 
 
 def save_state(state: TrainState, run_dir: str | Path) -> Path:
-    """Writes `state-<nimg>.safetensors` into run_dir, keeps the newest KEEP_STATES, returns the path."""
+    """Writes `state-<nimg>.safetensors` into run_dir and returns the path.
+
+    Of the older ones the newest KEEP_STATES stay, and the first after every config.milestone_every images.
+    """
     run_dir = Path(run_dir)
     path = run_dir / f"state-{state.nimg:09d}.safetensors"
     write_state(state, path)
+    kept = 0
     for old in sorted(run_dir.glob(STATE_PATTERN))[:-KEEP_STATES]:
-        if old != path:
+        milestone = nimg_of(old) // state.config.milestone_every
+        if old != path and milestone <= kept:
             old.unlink(missing_ok=True)
+        kept = max(kept, milestone)
     return path
+
+
+def nimg_of(path: Path) -> int:
+    """The image count in a state's file name."""
+    return int(path.stem.split("-")[1])
 
 
 def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainState:
@@ -120,9 +133,9 @@ def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainSta
     config = _config_of(TrainConfig, meta, path)
     _check(config.model, _networks_in(tensors, "state")["G"], path)
     state = TrainState.create(config, device)
-    state.hparams = from_dict(HParams, meta["hparams"])
+    state.hparams = _config_of(HParams, meta, path, "hparams")
     state.nimg, state.iteration, state.journal = meta["nimg"], meta["iteration"], meta["journal"]
-    state.ada_p = meta.get("ada_p", 0.0)
+    state.ada_p, state.pl_mean = meta.get("ada_p", 0.0), meta.get("pl_mean", 0.0)
     for prefix, network in state.networks().items():
         _load_network(network, tensors, f"{prefix}.", path)
     for prefix, network, optimiser in (("G_opt", state.G, state.G_opt), ("D_opt", state.D, state.D_opt)):
@@ -165,10 +178,13 @@ def copy_weights(state: TrainState, weights: Foreign, path: str | Path) -> int:
     return taken
 
 
-def read_weights(path: Path) -> Foreign:
-    """The networks of a file of ours or of another program, float32 and checked; CheckpointError names the file."""
+def read_weights(path: Path, drawing: bool = False) -> Foreign:
+    """The networks of a file of ours or of another program, float32 and checked; CheckpointError names the file.
+
+    drawing: of another program's, only the generator to draw with.
+    """
     if path.suffix != ".safetensors" and not is_safetensors(path):
-        return read_foreign(path)
+        return read_foreign(path, drawing)
     tensors, meta = read_tensors(path)
     config = _config_of(ModelConfig, meta, path)
     networks = _networks_in(tensors, meta["kind"])
@@ -193,9 +209,9 @@ def _networks_in(tensors: dict[str, Tensor], kind: str) -> dict[str, dict[str, T
     return networks
 
 
-def _config_of(kind: type, meta: dict[str, Any], path: str | Path) -> Any:
+def _config_of(kind: type, meta: dict[str, Any], path: str | Path, part: str = "config") -> Any:
     try:
-        return from_dict(kind, meta["config"])
+        return from_dict(kind, meta[part])
     except (ConfigError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} describes no model that this version knows ({error})") from None
 
@@ -245,7 +261,7 @@ def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Gene
     or of another kind.
     """
     path = find_checkpoint(path)
-    weights = read_weights(path)
+    weights = read_weights(path, drawing=True)
     G = Generator(weights.config)
     _load_network(G, weights.networks.get("G_ema") or weights.networks["G"], "", path)
     G = G.to(device).eval().requires_grad_(False)
@@ -255,15 +271,6 @@ def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Gene
     G.trained_step = max(step, weights.config.min_step)
     G.notes = [f"{path}: {weights.source}; {LICENCE_NOTE}", *weights.notes] if weights.source else []
     return G
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while part := file.read(2**20):
-            digest.update(part)
-    return digest.hexdigest()
 
 
 def find_checkpoint(path: str | Path, kind: str = "generator") -> Path:

@@ -18,6 +18,9 @@ from sgan.ops import downsample_2d, upsample_2d
 from sgan.state import ADAM_BETA2, TrainState
 
 SEED_STRIDE = 1_000_000_007  # separates the random streams of neighbouring seeds
+PHASES = 3
+PL_INTERVAL = 4  # updates of G between two path length terms
+PL_DECAY = 0.01  # of the running mean of the path length
 NOISE_SEED_STRIDE = 2**36  # and those of noise, by the first sample they are for
 
 
@@ -55,6 +58,8 @@ def step(state: TrainState, real: np.ndarray, meter: Meter, dtype: torch.dtype =
         if not hparams.shared_pass:
             _accumulate(state, meter, len(real), lambda part: _backward_G(state, len(real), part, shape))
             _apply(state.G_opt, lr)
+        if hparams.pl_weight > 0 and state.iteration // hparams.DGR % PL_INTERVAL == 0:
+            _regularize_G(state, meter, len(real), lr, shape)
         update_ema(state.G_ema, state.G, ema_beta(hparams, state.nimg, batch_size * hparams.DGR))
     state.nimg += batch_size
     state.iteration += 1
@@ -144,6 +149,19 @@ def _means_D(loss: Tensor, real_logits: Tensor, gen_logits: Tensor, n: int) -> d
     return {"loss_d": loss.detach(), **{name: logits.detach().sign().sum() / n for name, logits in signs.items()}}
 
 
+def _regularize_G(state: TrainState, meter: Meter, n: int, lr: float, shape: dict) -> None:
+    """Path length term at every PL_INTERVAL-th update of G, on half of the batch (arXiv 1912.04958, section 3.2)."""
+    state.D.requires_grad_(False)
+    half = slice(0, max(1, n // 2))
+    gen_img, ws = generate(state, n, shape, phase=2, part=half, with_ws=True)
+    lengths = losses.path_lengths(gen_img, ws)
+    state.pl_mean += PL_DECAY * (float(lengths.detach().mean()) - state.pl_mean)
+    penalty = (lengths - state.pl_mean).square().mean()
+    (penalty * (state.hparams.pl_weight * PL_INTERVAL)).backward()
+    _apply(state.G_opt, lr)
+    meter.add(pl_penalty=penalty)
+
+
 def _judge(state: TrainState, img: Tensor, shape: dict) -> Tensor:
     """D's logits [N] of img as augmentation shows it."""
     return state.D(augment(img, state.ada_p), **shape)
@@ -161,15 +179,18 @@ def _adapt_augmentation(state: TrainState, real_sign: Tensor, n: int) -> None:
     state.ada_p = update_ada_p(state.ada_p, float(real_sign), hparams.ada_target, n_images, hparams.ada_kimg)
 
 
-def generate(state: TrainState, n: int, shape: dict, phase: int, part: slice | None = None) -> Tensor:
-    """n training samples of G with random noise and style mixing, [n, 3, R, R]; phase is 0 for D's turn, 1 for G's.
+def generate(
+    state: TrainState, n: int, shape: dict, phase: int, part: slice | None = None, with_ws: bool = False
+) -> Any:
+    """n training samples of G with random noise and style mixing, [n, 3, R, R], and with_ws their ws [n, L, w_dim].
 
-    part picks some of the n. Random numbers depend on (seed, iteration, phase) alone. Latents are drawn for the whole
-    batch of all processes, of which this one takes its share: neither the number of processes nor that of parts
-    changes what is trained on. Noise is each process's and part's own. G's turn also advances w_avg.
+    phase is 0 for D's turn, 1 for G's, 2 for the path length's; part picks some of the n. Random numbers depend on
+    (seed, iteration, phase) alone. Latents are drawn for the whole batch of all processes, of which this one takes its
+    share: neither the number of processes nor that of parts changes what is trained on. Noise is each process's and
+    part's own. G's turn also advances w_avg.
     """
     part = part or slice(0, n)
-    seed = (state.config.seed * SEED_STRIDE + state.iteration) * 2 + phase
+    seed = (state.config.seed * SEED_STRIDE + state.iteration) * PHASES + phase
     torch.manual_seed(seed)
     z, other = torch.randn(2, n * world(), state.config.dim_latent, device=state.device)
     ws = state.G.mapping(z, update_w_avg=phase == 1 and part.start == 0)
@@ -178,7 +199,9 @@ def generate(state: TrainState, n: int, shape: dict, phase: int, part: slice | N
         ws = mix_styles(ws, state.G.mapping(other), num_ws, state.hparams.style_mixing_prob)
     first = rank() * n
     torch.manual_seed(seed + NOISE_SEED_STRIDE * (1 + first + part.start))
-    return state.G.synthesis(ws[first + part.start : first + part.stop], noise_mode="random", **shape)
+    ws = ws[first + part.start : first + part.stop]
+    img = state.G.synthesis(ws, noise_mode="random", **shape)
+    return (img, ws) if with_ws else img
 
 
 def mix_styles(ws: Tensor, other: Tensor, num_ws: int, probability: float) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sgan import losses
+from sgan import loop, losses
 from sgan.config import ConfigError, HParams, TrainConfig
 from sgan.events import Changed, Control, Finished, Grid, Saved, Stats, Step
 from sgan.loop import train
@@ -223,6 +223,27 @@ def test_a_shared_pass_gives_the_gradients_of_two(make_state, noise_batches):
         for parameter, gradient in zip(network.parameters(), expected):
             if gradient is not None:  # beta1 is 0: Adam's first moment is the gradient
                 assert torch.allclose(optimiser.state[parameter]["exp_avg"], gradient, rtol=1e-3, atol=1e-7)
+
+
+def test_the_path_length_term_evens_the_steps_out(make_state, noise_batches):
+    spreads = []
+    for weight in (0.0, 100.0):
+        state = make_state(pl_weight=weight, learning_rate={8: 0.01})
+        run(state, noise_batches(state.config), until=320)
+        ws = state.G.mapping(torch.randn(64, 8)).detach().requires_grad_(True)
+        torch.manual_seed(0)
+        lengths = losses.path_lengths(state.G.synthesis(ws, step=1), ws)
+        spreads.append((lengths - state.pl_mean).square().mean().item() if weight else lengths.square().mean().item())
+    assert spreads[1] < spreads[0]
+    assert state.pl_mean > 0
+
+
+def test_saving_by_the_clock(make_state, noise_batches, tmp_path, monkeypatch):
+    now = itertools.count(0, 30)
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(now))
+    state = make_state()
+    events = run(state, noise_batches(state.config), until=40, save_minutes=2, run_dir=tmp_path)
+    assert 2 <= len(of(events, Saved)) <= 9
 
 
 def test_augmentation_grows_while_D_is_sure_of_the_real_images(make_state):

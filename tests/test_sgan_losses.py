@@ -33,3 +33,13 @@ def test_r1_can_be_differentiated_again():
     losses.r1_penalty(img, img @ a).sum().backward()
     # float32 inside the penalty bounds the agreement
     assert torch.allclose(a.grad, 2 * 2 * a.detach(), rtol=1e-5)
+
+
+def test_path_length_of_a_linear_generator():
+    """For img = A w the mean square of |A^T y| is the squared norm of A over the number of pixels."""
+    torch.manual_seed(0)
+    A = torch.randn(3 * 4 * 4, 5)
+    ws = torch.randn(20000, 1, 5, requires_grad=True)
+    lengths = losses.path_lengths((ws[:, 0] @ A.T).reshape(-1, 3, 4, 4), ws)
+    assert lengths.shape == (20000,)
+    assert torch.allclose(lengths.square().mean(), A.square().sum() / 16, rtol=0.03)

@@ -57,6 +57,14 @@ def test_the_newest_two_states_are_kept(trained, tmp_path):
     assert find_checkpoint(tmp_path).name == "state-000000300.safetensors"
 
 
+def test_milestones_stay(tmp_path):
+    state = TrainState.create(TrainConfig(**TINY, milestone_every=1000))
+    for nimg in (400, 800, 1200, 1600, 2000, 2400, 2800):
+        state.nimg = nimg
+        save_state(state, tmp_path)
+    assert [int(path.stem.split("-")[1]) for path in sorted(tmp_path.iterdir())] == [1200, 2000, 2400, 2800]
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
     path = tmp_path / "file.bin"
     write_bytes(path, b"old")
