@@ -228,15 +228,13 @@ def export_onnx(drawing: Drawing) -> bytes:
     inputs = _inputs(drawing.G.config, 2, 0)
     batch = torch.export.Dim("batch")
     shapes = tuple({0: batch} if value.ndim else {} for value in inputs.values())
-    buffer = io.BytesIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # the exporter talks a lot
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             drawing, tuple(inputs.values()), input_names=list(inputs), output_names=["image"],
             opset_version=ONNX_OPSET, dynamo=True, dynamic_shapes=shapes, verbose=False,
         )  # fmt: skip
-        program.save(buffer)
-    return buffer.getvalue()
+    return program.model_proto.SerializeToString()
 
 
 def compare_onnx(drawing: Drawing, data: bytes) -> float:

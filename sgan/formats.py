@@ -1,5 +1,6 @@
 """Which program a weight file comes from, by its content, and its networks in our names. Nothing in a file is run."""
 
+import hashlib
 import mmap
 import os
 from pathlib import Path
@@ -50,20 +51,30 @@ def is_safetensors(path: str | Path) -> bool:
     return len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < os.path.getsize(path)
 
 
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
 def _head(path: str | Path) -> bytes:
     with open(path, "rb") as file:
         return file.read(64)
 
 
-def read_foreign(path: str | Path) -> Foreign:
+def read_foreign(path: str | Path, drawing: bool = False) -> Foreign:
     """The networks of another program's file, checked to be of the sizes that they claim.
 
-    CheckpointError names the file and says what is wrong with it; nothing in the file is executed, and the memory taken
-    stays within about twice its size.
+    drawing: only the generator that draws best (the moving average, where there is one). CheckpointError names the
+    file and says what is wrong with it; nothing in the file is executed, and the memory taken stays within about twice
+    its size.
     """
     path = Path(path)
     try:
-        foreign = _classify(_read(path))
+        foreign = _classify(_read(path), drawing)
         for name in ("G", "G_ema"):
             if name in foreign.networks:
                 check_shapes(foreign.config, foreign.networks[name])
@@ -100,16 +111,23 @@ def _read(path: Path) -> Any:
     raise Refused("is no file of weights of a program known here (see docs/weights.md)")
 
 
-def _classify(value: Any) -> Foreign:
+def _classify(value: Any, drawing: bool) -> Foreign:
     """The networks of whatever program wrote the data."""
-    if is_network(value) or (isinstance(value, dict) and any(is_network(part) for part in value.values())):
-        return read_nvidia(value)
+    if is_network(value):
+        return read_nvidia({"G_ema": value})
     if not isinstance(value, dict):
         raise Refused("holds no networks of a program known here (see docs/weights.md)")
+    wanted = value
+    if drawing:
+        needless = {"D", "d", "discriminator"} | ({"G"} if "G_ema" in value else set())
+        needless |= {"g"} if "g_ema" in value else set()
+        wanted = {key: part for key, part in value.items() if key not in needless}
+    if any(is_network(part) for part in value.values()):
+        return read_nvidia(wanted)
     if "g_ema" in value or ("g" in value and "d" in value):
-        return read_rosinality(value)
+        return read_rosinality(wanted)
     if "generator" in value:
-        return read_siskon(value)
+        return read_siskon(wanted)
     if "GAN" in value:
         raise Refused("is a checkpoint of lucidrains/stylegan2-pytorch, whose networks are of another kind")
     names = tensors_of(value)

@@ -53,9 +53,8 @@ def views_of(modules: dict[str, dict[str, Any]]) -> dict[str, TensorView]:
     return views
 
 
-def read_nvidia(data: Any) -> Foreign:
-    """Networks of a snapshot {G, D, G_ema}, or of a pickle of one generator."""
-    data = {"G_ema": data} if is_network(data) else data
+def read_nvidia(data: dict) -> Foreign:
+    """Networks of a snapshot {G, D, G_ema}, as far as there."""
     records = {name: data[name] for name in ("G", "D", "G_ema") if is_network(data.get(name))}
     generators = [name for name in ("G_ema", "G") if name in records]
     if not generators:

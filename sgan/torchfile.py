@@ -100,7 +100,8 @@ class _Loader:
     """What the constructors of one file share: limits, byte budget, depth of archives inside archives."""
 
     def __init__(self, data: memoryview):
-        self.limits, self.budget, self.depth = Limits(), Budget(len(data) + SHARED), 0
+        self.limits, self.depth = Limits(), 0
+        self.budget, self.encoded = Budget(len(data) + SHARED), Budget(len(data) + SHARED)
         rebuild, parameter = self._tensor, self._parameter
         self.constructors: dict[str, Callable[[tuple], Any]] = {
             "collections.OrderedDict": _dict,
@@ -115,7 +116,7 @@ class _Loader:
             "torch.Size": lambda args: Record("torch.Size", args),
             "torch.device": lambda args: Record("torch.device", args),
             "numpy.dtype": lambda args: Record("numpy.dtype", args),
-            "_codecs.encode": _encode,
+            "_codecs.encode": self._encode,
         }
         for core in ("numpy.core", "numpy._core"):
             self.constructors[f"{core}.multiarray.scalar"] = _scalar
@@ -129,6 +130,7 @@ class _Loader:
 
     def read_zip(self, data: memoryview) -> Any:
         entries = zip_entries(data)
+        self.limits.opcodes -= 10 * len(entries)  # an archive may be read many times
         names = [name for name in entries if name.endswith("/data.pkl") or name == "data.pkl"]
         if len(names) != 1:
             raise Refused("is a zip archive, but not one that torch.save wrote")
@@ -183,6 +185,18 @@ class _Loader:
         value = self.read_zip(args[0]) if bytes(args[0][:4]) == b"PK\3\4" else self.read_legacy(args[0])
         self.depth -= 1
         return value
+
+    def _encode(self, args: tuple) -> memoryview:
+        """Bytes that an old pickle protocol wrote as text."""
+        if len(args) != 2 or not isinstance(args[0], str) or args[1] != "latin1":
+            raise Refused("holds bytes in a form that is not known")
+        self.encoded.left -= len(args[0])
+        if self.encoded.left < 0:
+            raise Refused("makes more bytes than it holds")
+        try:
+            return memoryview(args[0].encode("latin-1"))
+        except UnicodeEncodeError:
+            raise Refused("holds bytes in a form that is not known") from None
 
     def _tensor(self, args: tuple) -> TensorView:
         if len(args) < 4 or not isinstance(args[0], Storage):
@@ -257,13 +271,3 @@ def _scalar(args: tuple) -> float | int | bool:
     if len(data) != dtype.itemsize:
         raise Refused("holds a number of the wrong length")
     return np.frombuffer(bytes(data), dtype)[0].item()
-
-
-def _encode(args: tuple) -> memoryview:
-    """Bytes that an old pickle protocol wrote as text."""
-    if len(args) != 2 or not isinstance(args[0], str) or args[1] != "latin1":
-        raise Refused("holds bytes in a form that is not known")
-    try:
-        return memoryview(bytearray(args[0], "latin-1"))
-    except UnicodeEncodeError:
-        raise Refused("holds bytes in a form that is not known") from None

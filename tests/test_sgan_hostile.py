@@ -158,7 +158,22 @@ def legacy_promise(count):
     return bytes(data[:-24]) + struct.pack("<q", count) + bytes(data[-16:])
 
 
+def bomb_of_copies():
+    """One text of 16 MB turned into bytes again and again."""
+    text = b"\x80\x04c_codecs\nencode\n\x94X" + struct.pack("<I", 2**24) + b"a" * 2**24 + b"\x94\x8c\x06latin1\x94"
+    return text + b"h\x00h\x01h\x02\x86R" * 1000 + b"."
+
+
+def bomb_of_archives():
+    """One archive of many entries read again and again."""
+    blob = zip_bytes({f"a/{i}": b"" for i in range(19_000)} | {"a/data.pkl": b"\x80\x02N."})
+    head = b"\x80\x04ctorch.storage\n_load_from_bytes\n\x94B" + struct.pack("<I", len(blob)) + blob + b"\x94"
+    return head + b"h\x00h\x01\x85R0" * 10_000 + b"."
+
+
 BOMBS = {
+    "copies of a text": bomb_of_copies,
+    "archives again and again": bomb_of_archives,
     "10 TB storage": lambda: persistent_tensor(2_500_000_000_000, (2_500_000_000_000,)),
     "10 TB by shape": lambda: persistent_tensor(4, (1_000_000, 2_500_000)),
     "10 TB by stride 0": lambda: persistent_tensor(4, (1_000_000, 2_500_000), (0, 0)),
