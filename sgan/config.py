@@ -275,8 +275,8 @@ class TrainConfig(ModelConfig, HParams):
 
 PRESETS: dict[str, dict[str, Any]] = {
     "cpu": dict(
-        max_step=4, channel_base=2048, channel_max=128, dim_latent=128, n_fc=4, mini_batch_size=16,
-        n_sample=40_000, n_sample_total=300_000,
+        max_step=4, channel_base=2048, channel_max=96, dim_latent=128, n_fc=4, mini_batch_size=16,
+        n_sample=30_000, n_sample_total=300_000,
     ),
     "gpu": dict(
         max_step=6, channel_base=16384, channel_max=512, mini_batch_size=32,
