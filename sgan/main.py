@@ -24,7 +24,7 @@ from sgan.config import (
     parse_by_resolution,
 )
 from sgan.main_convert import add_convert
-from sgan.main_judge import add_inspect
+from sgan.main_judge import add_inspect, add_metrics
 from sgan.main_sample import add_sample
 
 
@@ -57,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_sample(commands.add_parser("sample", help="draw faces from a checkpoint", allow_abbrev=False))
     add_convert(commands.add_parser("convert", help="turn a checkpoint into another format", allow_abbrev=False))
     add_inspect(commands.add_parser("inspect", help="look through a folder of pictures", allow_abbrev=False))
+    add_metrics(commands.add_parser("metrics", help="judge a checkpoint", allow_abbrev=False))
     show = commands.add_parser("show", help="read back how a picture was made")
     show.add_argument("file", help="a picture that this project wrote")
     show.set_defaults(run=run_show)
