@@ -116,6 +116,12 @@ def _bent(t: np.ndarray, slope: np.ndarray) -> np.ndarray:
     return t ** (1 + (slope - 1) * t * t)
 
 
+def calm_chroma_noise(lab: np.ndarray, sigma: float) -> np.ndarray:
+    """Returns CIELAB with the chroma smoothed by `sigma` pixels, lightness as it is: enlarged faces are blotchy."""
+    chroma = cv2.GaussianBlur(lab[:, :, 1:], (0, 0), max(sigma, 0.3))
+    return np.dstack([lab[:, :, :1], chroma])
+
+
 def _calm_chroma(source: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Returns the source with its spread of chroma reduced to the target's, for toned and faded photos."""
     chosen = weight > 0.5

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from faceswap.blending import BLEND_KINDS, feather_blend, poisson_blend
-from faceswap.colour import correct_colour, is_grey, without_colour
+from faceswap.colour import calm_chroma_noise, correct_colour, is_grey, without_colour
 from faceswap.frame import Frame
 from faceswap.grain import match_grain
 from faceswap.images import as_rgb, file_sha256, read_image
@@ -30,6 +30,7 @@ from faceswap.tracking import Tracker
 from faceswap.warp import Maps, Source, sample
 from provenance import read_mark
 
+FEW_PIXELS = 0.5  # source / target size below which the source's colours are taken as coarser still
 SMALLEST = 8.0  # narrower faces are left alone, pixels
 MOUTH_KINDS = ("auto", "always", "never")
 
@@ -176,20 +177,24 @@ def swap_face(image: np.ndarray, source: Source, points: np.ndarray, options: Op
         return False
     target, grid_points = frame.cut(image), frame.to_grid(points)
     maps = Maps(source.points, grid_points, frame.grid_size)
-    warped = sample(source, maps.flat if options.warp_2d else maps.mesh, frame, face_width(source.points) / width)
+    reduction = face_width(source.points) / width
+    warped = sample(source, maps.flat if options.warp_2d else maps.mesh, frame, reduction)
     target_grid = frame.reduce(target)
     grey = is_grey(target_grid)
     if grey:
         warped = without_colour(warped)
     source_grid = frame.reduce(warped)
     source_lab, target_lab = to_lab(source_grid), to_lab(target_grid)
+    plain_lab = source_lab
+    if options.correct_color and reduction < FEW_PIXELS:
+        source_lab = calm_chroma_noise(source_lab, 0.5 / (reduction * frame.step))
     source_skin, target_skin = (skin_likeness(lab, grid_points) for lab in (source_lab, target_lab))
     shown = face_mask(grid_points, source_skin, target_skin, maps, options.mask, options.feather)
     both = source_skin * target_skin * (shown > 0)
     face = warped.astype(np.float32)
     if options.correct_color:
         corrected = correct_colour(source_lab, target_lab, both, grid_points)
-        face += frame.enlarge(to_rgb(corrected) - to_rgb(source_lab))
+        face += frame.enlarge(to_rgb(corrected) - to_rgb(plain_lab))
     face = match_grain(face, target, frame.enlarge(both) > 0.7, options.match_grain)
     if grey:
         face = without_colour(face)

@@ -1,0 +1,210 @@
+"""Measures the face swap: time per stage, and how well the result fits; one row per measurement.
+
+python bench/swap_bench.py [--sources DIR] [--targets DIR] [--quick] [--out bench/results/swap.csv]
+
+Without folders, the astronaut of scikit-image is the target and, mirrored and recoloured, the source. Times are medians
+of processor time and of wall time of this process: run it on an idle machine, and say which.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT)
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+from skimage import data  # noqa: E402
+
+from faceswap.grain import detail_bands  # noqa: E402
+from faceswap.images import list_photos, read_image  # noqa: E402
+from faceswap.landmarks import MeshLandmarker, silent_libraries  # noqa: E402
+from faceswap.mask import polygon  # noqa: E402
+from faceswap.regions import LEFT_EYE, OVAL, RIGHT_EYE, box_of, face_width  # noqa: E402
+from faceswap.skin import skin_patches, to_lab  # noqa: E402
+from faceswap.swap import Options, Swapper  # noqa: E402
+from faceswap.tracking import Tracker  # noqa: E402
+
+SIZES = {"360p": (360, 640), "720p": (720, 1280), "1080p": (1080, 1920)}
+JAW = ((58, 172, 136, 150, 169, 135, 138, 215), (288, 397, 365, 379, 394, 364, 367, 435))  # next to the neck
+RECALL = (24, 40, 60, 80, 120)
+
+
+def timed(work: Callable, times: int) -> tuple[float, float]:
+    """Returns the medians of processor and wall time of a call, in milliseconds, after two calls to warm up."""
+    spans = []
+    for number in range(times + 2):
+        wall, own = time.perf_counter(), time.process_time()
+        work()
+        if number > 1:
+            spans.append((1e3 * (time.process_time() - own), 1e3 * (time.perf_counter() - wall)))
+    return tuple(np.median(spans, axis=0))
+
+
+def frame_of(size: tuple[int, int], photo: np.ndarray, points: np.ndarray, share: float = 0.35) -> np.ndarray:
+    """Returns a frame in which the photo's face is `share` of the height wide."""
+    factor = share * size[0] / face_width(points)
+    part = cv2.resize(
+        photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    )
+    middle = points[:, :2].mean(0) * factor
+    shift = np.float32([[1, 0, size[1] / 2 - middle[0]], [0, 1, size[0] / 2 - middle[1]]])
+    return cv2.warpAffine(part, shift, size[::-1], borderMode=cv2.BORDER_REPLICATE)
+
+
+def speed(rows: list, landmarker: MeshLandmarker, source: np.ndarray, photo: np.ndarray, times: int) -> None:
+    """Measures each stage at three frame sizes."""
+    points = landmarker.find(photo)[0]
+    for name, size in SIZES.items():
+        frame = frame_of(size, photo, points)
+        found = landmarker.find(frame)
+        tracker = Tracker(landmarker)
+        tracker.update(frame)
+        stages = {"find": lambda f=frame: landmarker.find(f), "follow": lambda f=frame, t=tracker: t.update(f)}
+        for label, options in {
+            "swap": Options(),
+            "swap without colour": Options(correct_color=False),
+            "swap 2d": Options(warp_2d=True),
+            "swap poisson": Options(blend="poisson"),
+        }.items():
+            swapper = Swapper(source, options, landmarker)
+            stages[label] = lambda s=swapper, f=frame, p=found: s.swap(f, p[:1])
+        for stage, work in stages.items():
+            own, wall = timed(work, times)
+            rows.append(("time", f"{stage} {name}", "processor ms", own))
+            rows.append(("time", f"{stage} {name}", "wall ms", wall))
+
+
+def hull_mask(points: np.ndarray, size: tuple[int, int], patches: tuple) -> np.ndarray:
+    """Returns bool [h, w] of some hulls of landmarks."""
+    mask = np.zeros(size, np.uint8)
+    for patch in patches:
+        cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points[list(patch), :2]).astype(np.int32)), 1)
+    return mask > 0
+
+
+def quality(rows: list, landmarker: MeshLandmarker, name: str, source: np.ndarray, target: np.ndarray) -> None:
+    """Measures one pair: tone, landmarks, grain, and the swap of the target with itself."""
+    found = landmarker.find(target)
+    try:
+        swapper = Swapper(source, Options(), landmarker)
+    except ValueError:
+        found = []
+    if not found:
+        rows.append(("pair", name, "unswapped", 1))
+        return
+    points = found[0]
+    size, inside = target.shape[:2], polygon(points, OVAL, target.shape[:2]) > 0
+    result = swapper.swap(target, [points])
+    before, after = to_lab(target), to_lab(result)
+    for place, where in (("face", skin_patches(points, size)), ("jaw", hull_mask(points, size, JAW))):
+        difference = np.linalg.norm(np.median(after[where], axis=0) - np.median(before[where], axis=0))
+        rows.append(("pair", name, f"{place} colour CIE76", difference))
+    again = landmarker.find(result)
+    if again:
+        apart = np.linalg.norm(points[list(LEFT_EYE), :2].mean(0) - points[list(RIGHT_EYE), :2].mean(0))
+        off = np.linalg.norm(again[0][:, :2] - points[:, :2], axis=1).mean()
+        rows.append(("pair", name, "landmark error %", 100 * off / apart))
+    cheeks = skin_patches(points, size)
+    fine = [
+        np.median(np.abs(detail_bands(cv2.cvtColor(i, cv2.COLOR_RGB2GRAY).astype(np.float32))[0][cheeks]))
+        for i in (target, result)
+    ]
+    rows.append(("pair", name, "grain |log2|", abs(np.log2(max(fine[1], 0.05) / max(fine[0], 0.05)))))
+    own = Swapper(target, Options(), landmarker, points=points).swap(target, [points])
+    error = ((own.astype(np.float64) - target)[inside] ** 2).mean()
+    rows.append(("pair", name, "self-swap dB", 10 * np.log10(255**2 / max(error, 1e-6))))
+
+
+def shimmer(rows: list, landmarker: MeshLandmarker, source: np.ndarray, photo: np.ndarray, count: int) -> None:
+    """Measures how much the swapped face of a resting person changes between frames, beyond the frames' own noise."""
+    frame = frame_of(SIZES["720p"], photo, landmarker.find(photo)[0])
+    swapper, rng = Swapper(source, Options(), landmarker), np.random.default_rng(0)
+    inside = polygon(landmarker.find(frame)[0], OVAL, frame.shape[:2], 0.9) > 0
+    for steady in (True, False):
+        tracker, smooth = Tracker(landmarker, steady), []
+        for _ in range(count):
+            noisy = np.clip(frame + rng.normal(0, 2, frame.shape), 0, 255).astype(np.uint8)
+            result = swapper.swap(noisy, [track.points for track in tracker.update(noisy)])
+            smooth.append(cv2.GaussianBlur(result, (0, 0), 2)[inside].astype(np.float32))
+        change = np.abs(np.diff(smooth[5:], axis=0)).mean()
+        rows.append(("shimmer", "filtered" if steady else "unfiltered", "grey levels per frame", change))
+
+
+def recall(rows: list, landmarker: MeshLandmarker, photos: list[np.ndarray], count: int) -> None:
+    """Measures how many small faces in body shots of 1024 x 1536 pixels are found."""
+    rng = np.random.default_rng(1)
+    for width in RECALL:
+        hits = extra = 0
+        for number in range(count):
+            photo = photos[number % len(photos)]
+            points = landmarker.find(photo)[0]
+            factor = width / face_width(points)
+            small = cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+            body = np.full((1536, 1024, 3), rng.integers(120, 230, 3), np.uint8)
+            x, y = rng.integers(0, 1024 - small.shape[1]), rng.integers(0, 700)
+            body[y + small.shape[0] // 2 :, max(x - 40, 0) : x + small.shape[1] + 40] = rng.integers(20, 120, 3)
+            body[y : y + small.shape[0], x : x + small.shape[1]] = small
+            box = box_of(points) * factor + np.float32([x, y, x, y])
+            found = [box_of(p) for p in landmarker.find(body)]
+            right = [np.abs(b - box).max() < 0.3 * width for b in found]
+            hits, extra = hits + any(right), extra + len(found) - sum(right)
+        rows.append(("recall", f"{width} px", "share found", hits / count))
+        rows.append(("recall", f"{width} px", "wrong finds", extra))
+
+
+def load(folder: str | None, count: int, otherwise: list[np.ndarray]) -> list[tuple[str, np.ndarray]]:
+    """Returns up to `count` named pictures, evenly chosen from a folder."""
+    if folder is None:
+        return [(f"astronaut {n}", image) for n, image in enumerate(otherwise)]
+    paths = list_photos(folder)
+    return [(path.stem, read_image(path)) for path in paths[:: max(1, len(paths) // count)][:count]]
+
+
+def main() -> None:
+    """Runs all measurements, prints their medians and writes the rows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sources", help="folder of faces")
+    parser.add_argument("--targets", help="folder of photos")
+    parser.add_argument("--pairs", type=int, default=17, help="how many pairs (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="few repetitions")
+    parser.add_argument("--out", default=str(ROOT / "bench" / "results" / "swap.csv"), help="where the rows go")
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    astronaut = np.ascontiguousarray(data.astronaut())
+    tinted = np.clip(astronaut[:, ::-1] * [0.75, 0.62, 0.5], 0, 255).astype(np.uint8)
+    rows: list[tuple] = [("machine", platform.processor() or platform.machine(), "processors", os.cpu_count())]
+    with silent_libraries():
+        landmarker = MeshLandmarker()
+        sources = load(args.sources, args.pairs, [tinted])
+        targets = load(args.targets, args.pairs, [astronaut])
+        for number in range(max(len(sources), len(targets))):
+            (a, source), (b, target) = sources[number % len(sources)], targets[number % len(targets)]
+            quality(rows, landmarker, f"{a} on {b}", source, target)
+        speed(rows, landmarker, sources[0][1], targets[0][1], 5 if args.quick else 25)
+        shimmer(rows, landmarker, sources[0][1], targets[0][1], 12 if args.quick else 40)
+        recall(rows, landmarker, [image for _, image in targets[:6]], 4 if args.quick else 24)
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    with open(args.out, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("kind", "what", "measure", "value"))
+        writer.writerows((*row[:3], f"{row[3]:.4g}") for row in rows)
+    for measure in dict.fromkeys(row[2] for row in rows if row[0] == "pair"):
+        values = [row[3] for row in rows if row[0] == "pair" and row[2] == measure]
+        print(f"{measure:24} median {np.median(values):8.3f}  worst {max(values):8.3f}  best {min(values):8.3f}")
+    for row in rows:
+        if row[0] != "pair":
+            print(f"{row[1]:28} {row[2]:24} {row[3]:8.3f}")
+    print(f"rows are in {args.out}")
+
+
+if __name__ == "__main__":
+    main()
