@@ -51,10 +51,12 @@ class FacePanel(Panel):
     def _build(self, checkpoint: str, seed: int, folder: str) -> None:
         """Makes the widgets and says what each of them sets off."""
         self.message = Message()
-        self.checkpoint = widgets.Text(checkpoint, description="checkpoint", style=LABEL, continuous_update=False)
+        wide, auto = widgets.Layout(width="520px"), widgets.Layout(width="auto")
+        self.checkpoint = widgets.Text(checkpoint, description="checkpoint", style=LABEL, layout=wide)
+        self.checkpoint.continuous_update = False
         self.checkpoint.tooltip = "file or folder of a checkpoint"
         self.checkpoint.observe(OnMainThread(self.load), "value")
-        self.upload = widgets.FileUpload(accept=".json", description="load a persona")
+        self.upload = widgets.FileUpload(accept=".json", description="load a persona", layout=auto)
         self.upload.observe(OnMainThread(self._take_upload), "value")
         self.source = widgets.HBox([self.checkpoint, self.upload])
         self.walk = WalkTab(self)
