@@ -102,7 +102,8 @@ class SwapPanel(Panel):
             control.add_class(f"ruf-option-{name}")
         self.recut = recut
         self.wipe = widgets.FloatSlider(0, min=0, max=1, step=0.01, description="before | after", style=LABEL)
-        self.wipe.readout, self.wipe.tooltip = False, "slide a line across: before on its left, after on its right"
+        self.wipe.layout.width, self.wipe.readout = "420px", False
+        self.wipe.tooltip = "slide a line across: before on its left, after on its right"
         self.wipe.observe(OnMainThread(self._show_preview), "value")
         self.zoom = widgets.Checkbox(description="close-up of the face", indent=False)
         self.zoom.observe(recut, "value")
