@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from faceswap.regions import BROW_LINE, MOUTH, OVAL, face_width, opening
-from faceswap.skin import Zones, grow_mask, smoothstep, uncovered
+from faceswap.skin import Zones, glasses, grow_mask, smoothstep, uncovered
 from faceswap.warp import Maps
 
 COARSE = 5  # pixels of the grid between points where the distance to the oval's edge is computed
@@ -87,7 +87,13 @@ def below_brows(points: np.ndarray) -> np.ndarray:
 
 
 def face_mask(
-    points: np.ndarray, source_skin: np.ndarray, target_skin: np.ndarray, maps: Maps, kind: str, feather: float
+    points: np.ndarray,
+    source_skin: np.ndarray,
+    target_skin: np.ndarray,
+    target_light: np.ndarray,
+    maps: Maps,
+    kind: str,
+    feather: float,
 ) -> np.ndarray:
     """Returns float32 [h, w]: the share of the source at each pixel of the grid.
 
@@ -95,6 +101,7 @@ def face_mask(
         points: [468, 3] mesh points of the target on the grid.
         source_skin: float32 [h, w], skin likeness of the warped source.
         target_skin: float32 [h, w], skin likeness of the target.
+        target_light: float32 [h, w], L in [0, 100] of the target.
         maps: of the target, for what is opposite.
         kind: "oval" the geometric shape alone; "brows" the oval below the brows; "auto" the oval, cut at the brows when
             hair covers the source's forehead, less hair in the source and what lies over the target's face.
@@ -112,6 +119,10 @@ def face_mask(
         if shown is not None:
             shown = 1 - grow_mask(1 - shown, SPARE * width)
             mask = np.minimum(mask, soften(shown, 0.6 * feather * width))
+    rims = glasses(target_light, points) if zones else None
+    if rims is not None:
+        near = cv2.dilate(rims, np.ones((3, 3), np.uint8)).astype(np.float32)
+        mask = mask * (1 - cv2.GaussianBlur(near, (0, 0), 0.7))
     return mask
 
 

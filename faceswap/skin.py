@@ -23,6 +23,11 @@ SMOOTH = 0.025  # sigma that calms skin likeness / face width
 CENTRE = (129, 358, 205, 425, 214, 434, 135, 364, 149, 378)  # around the mouth and the front of the chin
 SIDEBURN = 0.05  # hair reaching less far onto the cheeks is a beard's / face width
 ONE_SIDED = 0.6  # share of a part that must have bare skin opposite
+RIM_WIDTH = 0.06  # a rim of glasses is thinner than this / face width
+BRIDGE = 8.0  # L by which the bridge of glasses is darker than the nose beside it
+RIM_CONTRAST = 0.3  # of a rim / of the bridge
+LID_ROOM = 0.03  # around the eyes where dark lines are lids and lashes / face width
+GLASSES_ZONE = (70, 105, 107, 336, 334, 300, 127, 356, 234, 454, 50, 280, 205, 425, 195)
 FEATURE_ROOM = 0.042  # around brows, eyes, nose and mouth that counts as theirs / face width
 PATCH_SAMPLES = 600
 LIGHT_FLOOR, COLOUR_FLOOR = 6.0, 3.0  # least deviation that counts as one sigma, CIE units
@@ -206,3 +211,35 @@ def uncovered(skin: np.ndarray, maps: Maps, zones: Zones) -> np.ndarray | None:
     seed = np.zeros_like(shown)
     seed[zones.middle] = shown[zones.middle]
     return touching(shown, seed) if seed.any() else shown
+
+
+def glasses(light: np.ndarray, points: np.ndarray) -> np.ndarray | None:
+    """Returns uint8 [h, w]: the rims of the glasses that a face wears; None when it wears none.
+
+    The bridge gives them away: a thin dark line across the ridge of the nose, where bare skin has none (of 50 portraits
+    all 12 with dark or metal rims measured 10 or more, all 37 without 6.4 or less). Rims are the thin dark lines around
+    the eyes that hang together with the bridge or reach the temples, less brows and lids.
+
+    Args:
+        light: float32 [h, w], L in [0, 100] of the face's grid.
+        points: [468, 3] mesh points on the grid.
+    """
+    width, size = face_width(points), light.shape
+    side = max(3, round(RIM_WIDTH * width)) | 1
+    lines = cv2.morphologyEx(light, cv2.MORPH_BLACKHAT, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    across = points[362, :2] - points[133, :2]
+    ridge = points[8, :2] + np.linspace(0, 1, 25)[:, None] * (points[197, :2] - points[8, :2])
+    grid = (ridge[:, None] + np.linspace(-0.28, 0.28, 15)[None, :, None] * across).astype(np.float32)
+    heights = np.percentile(cv2.remap(lines, grid, None, cv2.INTER_LINEAR), 25, axis=1)
+    if heights.max() < BRIDGE:
+        return None
+    lids = grow_mask(hull(points, RIGHT_EYE, size) | hull(points, LEFT_EYE, size), LID_ROOM * width)
+    brows = hull(points, RIGHT_BROW, size) | hull(points, LEFT_BROW, size)
+    zone = hull(points, GLASSES_ZONE, size) & (1 - (lids | brows))
+    found = ((lines > RIM_CONTRAST * heights.max()) & (zone > 0)).astype(np.uint8)
+    seeds = np.zeros(size, np.uint8)
+    row = np.round(grid[int(heights.argmax())]).astype(int)
+    seeds[np.clip(row[:, 1], 0, size[0] - 1), np.clip(row[:, 0], 0, size[1] - 1)] = 1
+    temples = zone & (1 - cv2.erode(hull(points, OVAL, size), np.ones((5, 5), np.uint8)))
+    joined = cv2.dilate(found, np.ones((3, 3), np.uint8))
+    return found & touching(joined, grow_mask(seeds, 2) | temples)

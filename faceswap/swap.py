@@ -189,7 +189,7 @@ def swap_face(image: np.ndarray, source: Source, points: np.ndarray, options: Op
     if options.correct_color and reduction < FEW_PIXELS:
         source_lab = calm_chroma_noise(source_lab, 0.5 / (reduction * frame.step))
     source_skin, target_skin = (skin_likeness(lab, grid_points) for lab in (source_lab, target_lab))
-    shown = face_mask(grid_points, source_skin, target_skin, maps, options.mask, options.feather)
+    shown = face_mask(grid_points, source_skin, target_skin, target_lab[:, :, 0], maps, options.mask, options.feather)
     both = source_skin * target_skin * (shown > 0)
     face = warped.astype(np.float32)
     if options.correct_color:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from test_faceswap_drawing import draw_face, place_mesh
 
 from faceswap import mask
-from faceswap.regions import MOUTH, OVAL, RIGHT_EYE, face_width
-from faceswap.skin import skin_likeness, to_lab
+from faceswap.regions import LEFT_EYE, MOUTH, OVAL, RIGHT_EYE, face_width
+from faceswap.skin import glasses, skin_likeness, to_lab
 from faceswap.warp import Maps
 
 POINTS = place_mesh(eyes_apart=80)
@@ -19,7 +19,7 @@ FACE = draw_face(POINTS)
 
 def auto_mask(source=FACE, target=FACE, kind="auto", feather=mask.FEATHER, points=POINTS):
     likeness = [skin_likeness(to_lab(image), points) for image in (source, target)]
-    return mask.face_mask(points, *likeness, Maps(points, points, SIZE), kind, feather)
+    return mask.face_mask(points, *likeness, to_lab(target)[:, :, 0], Maps(points, points, SIZE), kind, feather)
 
 
 @pytest.mark.parametrize("kind", mask.MASK_KINDS)
@@ -120,3 +120,19 @@ def test_an_edge_of_the_picture_is_no_edge_of_the_face():
     points = place_mesh(centre=(20, 128), eyes_apart=80)
     found = auto_mask(points=points, kind="oval")
     assert found[int(points[5, 1]), 0] == pytest.approx(1, abs=0.01)
+
+
+def test_the_rims_of_the_targets_glasses_stay_and_its_eyes_do_not():
+    worn = FACE.copy()
+    eyes = [POINTS[list(ring), :2].mean(0) for ring in (RIGHT_EYE, LEFT_EYE)]
+    for x, y in eyes:
+        cv2.circle(worn, (round(float(x)), round(float(y)) + 3), 25, (40, 35, 35), 3, cv2.LINE_AA)
+    bridge = [(round(float(x)) + 25 * side, round(float(y)) + 2) for (x, y), side in zip(eyes, (1, -1))]
+    cv2.line(worn, *bridge, (40, 35, 35), 3, cv2.LINE_AA)
+    assert glasses(to_lab(FACE)[:, :, 0], POINTS) is None
+    plain, found = auto_mask(), auto_mask(target=worn)
+    for x, y in eyes:
+        x, y = round(float(x)), round(float(y))
+        assert found[y, x] == pytest.approx(plain[y, x], abs=0.02)
+        assert found[y + 28, x] < 0.3 and plain[y + 28, x] > 0.9
+    assert found[bridge[0][1], (bridge[0][0] + bridge[1][0]) // 2] < 0.3
