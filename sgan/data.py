@@ -128,8 +128,7 @@ class Sampler:
     def __getitem__(self, n: int) -> tuple[int, bool]:
         """The n-th draw: (index, mirrored)."""
         turn, place = divmod(n, len(self.slots))
-        order = self._order(0, turn, len(self.slots))
-        slot = order[place]
+        slot = self._order(0, turn, len(self.slots))[place] if len(self.slots) > 1 else 0
         g = self.slots[slot]
         rank = slot - np.searchsorted(self.slots, g)  # which of this group's slots in the round
         members = self.groups[g]
