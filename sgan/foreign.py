@@ -89,6 +89,15 @@ def check_filter(views: Views, suffix: str) -> None:
                 raise Refused("was made with another resampling filter than StyleGAN2's [1, 3, 3, 1]")
 
 
+def fixed_noise(names: list[str]) -> dict[str, Tensor]:
+    """Noise of a fixed seed under the given names "synthesis.bN...", for files that store none."""
+    generator, noise = torch.Generator().manual_seed(NOISE_SEED), {}
+    for name in names:
+        side = int(name.split(".")[1][1:])
+        noise[name] = torch.randn(side, side, generator=generator)
+    return noise
+
+
 # ---- rosinality/stylegan2-pytorch ----
 
 ROSINALITY = "rosinality/stylegan2-pytorch"
@@ -147,7 +156,12 @@ def read_rosinality(data: dict[str, Any]) -> Foreign:
     networks = {}
     for theirs, ours in (("g", "G"), ("g_ema", "G_ema")):
         if theirs in views:
-            networks[ours] = _take(views[theirs], rosinality_names(config), _rosinality_shape)
+            names = rosinality_names(config)
+            drawn = [
+                name for name, there in names.items() if there.startswith("noises.") and there not in views[theirs]
+            ]
+            kept = {name: there for name, there in names.items() if name not in drawn}
+            networks[ours] = _take(views[theirs], kept, _rosinality_shape) | fixed_noise(drawn)
     notes = []
     if "d" in views:
         networks["D"] = _take(views["d"], rosinality_d_names(config), lambda name, tensor: tensor)
@@ -269,10 +283,7 @@ def read_siskon(data: dict[str, Any]) -> Foreign:
         mbstd_group_size=SISKON_GROUP,
     )  # fmt: skip
     G = _take(views, siskon_names(config), _siskon_shape)
-    generator = torch.Generator().manual_seed(NOISE_SEED)
-    for resolution in config.block_resolutions:
-        noise = torch.randn(resolution, resolution, generator=generator)
-        G[f"synthesis.b{resolution}.noise_const"] = noise
+    G |= fixed_noise([f"synthesis.b{resolution}.noise_const" for resolution in config.block_resolutions])
     networks = {"G": G}
     if "discriminator" in data:
         networks["D"] = _take(tensors_of(data["discriminator"]), siskon_d_names(config), _siskon_shape)

@@ -120,7 +120,8 @@ class _Loader:
         }
         for core in ("numpy.core", "numpy._core"):
             self.constructors[f"{core}.multiarray.scalar"] = _scalar
-            self.constructors[f"{core}.multiarray._reconstruct"] = lambda args: Record("numpy.ndarray")
+            for name in ("multiarray._reconstruct", "numeric._frombuffer"):
+                self.constructors[f"{core}.{name}"] = lambda args: Record("numpy.ndarray")
         for builtins in ("builtins", "__builtin__"):
             for name in ("set", "frozenset"):
                 self.constructors[f"{builtins}.{name}"] = lambda args: []
