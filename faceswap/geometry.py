@@ -116,6 +116,12 @@ def bounding_rect(points: np.ndarray, margin: float, size: tuple[int, int]) -> R
     return x0, y0, max(min(int(high[0]), size[1]), x0), max(min(int(high[1]), size[0]), y0)
 
 
+def median(values: np.ndarray) -> float:
+    """Returns the median of a flat array (of an even number of values the upper one); quicker than numpy's on few."""
+    half = len(values) // 2
+    return float(np.partition(values, half)[half])
+
+
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
     """Returns intersection / smaller area of two boxes (x0, y0, x1, y1): 1 when one lies inside the other."""
     w = min(a[2], b[2]) - max(a[0], b[0])

@@ -10,6 +10,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from faceswap.geometry import median
+
 SIGMAS = (0.8, 1.6, 3.2)  # bands lie below, between and between these, pixels
 CLIP = 2.5  # a lent band is limited to this many of its own sigmas
 DEAD_ZONE = 0.05  # relative difference of strength that is left alone
@@ -69,4 +71,4 @@ def _band_change(own: np.ndarray, lent: np.ndarray, have: float, want: float) ->
 
 def _spread(values: np.ndarray) -> float:
     """Returns the robust standard deviation: 1.4826 times the median absolute deviation from zero."""
-    return 1.4826 * float(np.median(np.abs(values)))
+    return 1.4826 * median(np.abs(values))

@@ -141,8 +141,8 @@ def face_width(points: np.ndarray) -> float:
 
 def polygon_area(ring: np.ndarray) -> float:
     """Returns the signed area of a closed polygon [N, 2] (shoelace formula)."""
-    x, y = ring[:, 0].astype(np.float64), ring[:, 1].astype(np.float64)
-    return float(0.5 * (x @ np.roll(y, -1) - y @ np.roll(x, -1)))
+    x, y = ring[:, :2].astype(np.float64).T
+    return float(0.5 * (x[:-1] @ y[1:] - x[1:] @ y[:-1] + x[-1] * y[0] - x[0] * y[-1]))
 
 
 def opening(points: np.ndarray, ring: tuple[int, ...]) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from faceswap.geometry import median
 from faceswap.regions import LEFT_BROW, LEFT_EYE, LIPS, NOSE, OVAL, RIGHT_BROW, RIGHT_EYE, face_width, mesh
 from faceswap.warp import Maps
 
@@ -22,6 +23,7 @@ PATCHES = (
 SMOOTH = 0.025  # sigma that calms skin likeness / face width
 CENTRE = (129, 358, 205, 425, 214, 434, 135, 364, 149, 378)  # around the mouth and the front of the chin
 SIDEBURN = 0.05  # hair reaching less far onto the cheeks is a beard's / face width
+SPECK = 0.003  # share of the face below which what is foreign is not looked into
 ONE_SIDED = 0.6  # share of a part that must have bare skin opposite
 RIM_WIDTH = 0.06  # a rim of glasses is thinner than this / face width
 BRIDGE = 8.0  # L by which the bridge of glasses is darker than the nose beside it
@@ -70,7 +72,7 @@ def fit_light(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         weighted = design * weight[:, None]
         plane = np.linalg.solve(weighted.T @ design + ridge + 1e-6 * np.eye(3), weighted.T @ values)
         error = values - design @ plane
-        sigma = max(1.4826 * float(np.median(np.abs(error))), 1.0)
+        sigma = max(1.4826 * median(np.abs(error)), 1.0)
         weight = 1 / (1 + (error / (2 * sigma)) ** 2)
     return plane
 
@@ -93,11 +95,11 @@ def skin_likeness(lab: np.ndarray, points: np.ndarray) -> np.ndarray:
     light = (plane[0] * unit * np.arange(width)[None] + plane[1] * unit * np.arange(height)[:, None] + plane[2]).astype(
         np.float32
     )
-    error = [lab[:, :, 0] - light] + [lab[:, :, k] - np.float32(np.median(seen[:, k])) for k in (1, 2)]
+    error = [lab[:, :, 0] - light] + [lab[:, :, k] - np.float32(median(seen[:, k])) for k in (1, 2)]
     floors = (LIGHT_FLOOR, COLOUR_FLOOR, COLOUR_FLOOR)
     distance = np.zeros((height, width), np.float32)
     for part, floor in zip(error, floors):
-        sigma = max(1.4826 * float(np.median(np.abs(part[y, x]))), floor)
+        sigma = max(1.4826 * median(np.abs(part[y, x])), floor)
         distance += (part * np.float32(1 / sigma)) ** 2
     return 1 - smoothstep(np.sqrt(distance), KEEP, DROP)
 
@@ -204,7 +206,7 @@ def uncovered(skin: np.ndarray, maps: Maps, zones: Zones) -> np.ndarray | None:
     hanging = touching(foreign & zones.inside, foreign & zones.cheeks) & (1 - zones.centre)
     beard = zones.below & (1 - hanging)
     lower = foreign & beard & zones.inside
-    if lower.any():
+    if lower.sum() > SPECK * zones.inside.sum():
         other = cv2.remap(calm, maps.mirror, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         beard &= 1 - one_sided_parts(lower, other > 0.6, zones.inside)
     shown = ((1 - foreign) | zones.features | beard).astype(np.uint8)
