@@ -133,9 +133,13 @@ def _check_room(home: Path, n: int, sizes: Sequence[int]) -> None:
     need, free = n * sum(3 * size * size for size in sizes), shutil.disk_usage(home).free
     if need > free:
         raise DataError(
-            f"the picture cache of {n} images at {sizes[0]} needs {need / 1e9:.2f} GB, but {home} has "
-            f"{free / 1e9:.2f} GB free; make room, or {CHOOSE} with more"
+            f"the picture cache of {n} images at {sizes[0]} needs {_amount(need)}, but {home} has {_amount(free)} "
+            f"free; make room, or {CHOOSE} with more"
         )
+
+
+def _amount(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
 
 
 @contextlib.contextmanager

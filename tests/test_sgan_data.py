@@ -273,6 +273,18 @@ def test_a_hostile_zip_is_refused_member_by_member(folder, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "faces", "hostile.zip"]  # nothing unpacked
 
 
+def test_a_damaged_or_locked_member_is_left_out(folder, tmp_path):
+    path = zipped(folder, tmp_path / "faces.zip")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"IDAT") + 6] ^= 255  # the first picture's own bytes, so that its checksum fails
+    last = data.rindex(b"PK\x01\x02")
+    data[last + 8] |= 1  # the last one says that it is encrypted
+    path.write_bytes(data)
+    bad = dict(open_dataset(path, 8, tmp_path / "cache").bad)
+    assert "Bad CRC" in bad["img_align_celeba/a/0.png"] and "encrypted" in bad["img_align_celeba/b/7.png"]
+    assert len(bad) == 2
+
+
 def test_damaged_zips_and_other_files_are_named(folder, tmp_path):
     path = zipped(folder, tmp_path / "faces.zip")
     path.write_bytes(path.read_bytes()[:-40])
@@ -360,7 +372,7 @@ def test_a_full_disk_and_an_unwritable_cache_say_what_to_do(folder, tmp_path, mo
     usage = shutil.disk_usage(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
-        with pytest.raises(DataError, match="8 images at 8 needs 0.00 GB.*make room"):
+        with pytest.raises(DataError, match="8 images at 8 needs 0.0 MB, but .* make room"):
             open_dataset(folder, 8, tmp_path / "cache")
 
     def full(descriptor):
