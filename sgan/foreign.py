@@ -28,7 +28,8 @@ class Foreign:
     """Networks as tensors in our names: "G", "G_ema" and "D", those that the file has.
 
     step is the last trained layer, alpha how far it has faded in; position says (step, images since its start) where
-    the training stood, if known. notes tell what could not be taken over.
+    the training stood, if known. notes tell what could not be taken over. moments: "G" and "D" -> name of a parameter
+    -> Adam's step, exp_avg and exp_avg_sq.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Foreign:
     iteration: int = 0
     notes: list[str] = field(default_factory=list)
     needs_w_avg: bool = False
+    moments: dict[str, dict[str, dict[str, Tensor]]] = field(default_factory=dict)
 
 
 def tensors_of(value: Any) -> dict[str, TensorView]:
@@ -288,9 +290,41 @@ def read_siskon(data: dict[str, Any]) -> Foreign:
     if "discriminator" in data:
         networks["D"] = _take(tensors_of(data["discriminator"]), siskon_d_names(config), _siskon_shape)
     step, iteration, start, used, alpha = _siskon_parameters(data.get("parameters"), config)
-    return Foreign(
-        SISKON, config, networks, step, alpha, (step, max(used - start, 0)), iteration, needs_w_avg=True
-    )  # fmt: skip
+    position = (step, max(used - start, 0))
+    moments = {"G": _siskon_moments(data, "generator", "g_optim", siskon_names(config), ("convs.", "to_rgbs.", "fcs."))}
+    moments["D"] = _siskon_moments(data, "discriminator", "d_optim", siskon_d_names(config), ("",))
+    return Foreign(SISKON, config, networks, step, alpha, position, iteration, needs_w_avg=True, moments=moments)
+
+
+def _siskon_moments(
+    data: dict, network: str, optimiser: str, names: Mapping[str, str], groups: tuple[str, ...]
+) -> dict[str, dict[str, Tensor]]:
+    """Adam's moments by our names; empty where the file has none of the kind that its program writes.
+
+    Its optimiser numbers parameters in groups of prefixes, each in the order of the network. A parameter that is ours
+    divided by s has s times our gradient.
+    """
+    kept = data.get(optimiser)
+    state, described = (kept.get("state"), kept.get("param_groups")) if isinstance(kept, dict) else (None, None)
+    if network not in data or not isinstance(state, dict) or not isinstance(described, list):
+        return {}
+    order = [name for prefix in groups for name in tensors_of(data[network]) if name.startswith(prefix)]
+    numbers = [n for group in described if isinstance(group, dict) for n in group.get("params", [])]
+    if len(order) != len(numbers):
+        return {}
+    ours = {theirs: name for name, theirs in names.items()}
+    moments = {}
+    for number, theirs in zip(numbers, order):
+        entry = state.get(number) if isinstance(number, int) else None
+        found = entry if isinstance(entry, dict) and theirs in ours else {}
+        if all(isinstance(found.get(key), TensorView) for key in ("exp_avg", "exp_avg_sq")):
+            name, scale = ours[theirs], siskon_scale(ours[theirs])
+            step = found.get("step", 0)
+            step = step.tensor().reshape(-1)[0] if isinstance(step, TensorView) else step
+            moments[name] = {"step": torch.tensor(float(step))}
+            for key, power in (("exp_avg", 2), ("exp_avg_sq", 3)):
+                moments[name][key] = _siskon_shape(name, found[key].tensor().float()) / scale**power
+    return moments
 
 
 def _siskon_parameters(value: Any, config: ModelConfig) -> tuple[int, int, int, int, float]:

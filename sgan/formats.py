@@ -119,7 +119,7 @@ def _classify(value: Any, drawing: bool) -> Foreign:
         raise Refused("holds no networks of a program known here (see docs/weights.md)")
     wanted = value
     if drawing:
-        needless = {"D", "d", "discriminator"} | ({"G"} if "G_ema" in value else set())
+        needless = {"D", "d", "discriminator", "g_optim", "d_optim"} | ({"G"} if "G_ema" in value else set())
         needless |= {"g"} if "g_ema" in value else set()
         wanted = {key: part for key, part in value.items() if key not in needless}
     if any(is_network(part) for part in value.values()):

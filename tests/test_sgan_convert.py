@@ -20,6 +20,7 @@ from PIL import Image
 
 from provenance import read_mark
 from sgan.config import ConfigError, TrainConfig
+from sgan.foreign import siskon_names, siskon_scale
 from sgan.formats import CheckpointError, read_foreign
 from sgan.launch import open_state, run_training
 from sgan.main import build_parser, main, make_config
@@ -267,6 +268,31 @@ def test_siskon_users_go_on_where_they_were(tmp_path, parameters, expected):
     assert (found - G.synthesis(ws, step=level, alpha=alpha, noise_mode="none")).abs().max() < 1e-5
     img = torch.randn(4, 3, 4 * 2**level, 4 * 2**level)
     assert (state.D(img, step=level, alpha=alpha) - D(img, step=level, alpha=alpha)).abs().max() < 1e-5
+
+
+def test_siskon_optimisers_come_along(tmp_path):
+    """Adam on our parameters p = s q with the moments of q moves p by s times what it would move q."""
+    G, D = adain_networks()
+    data = siskon_data(G, D, (2, 10, 0, 500, 1))
+    q = {name: torch.nn.Parameter(tensor.clone()) for name, tensor in data["generator"].items()}
+    groups = [[q[name] for name in q if name.startswith(prefix)] for prefix in ("convs.", "to_rgbs.", "fcs.")]
+    optimiser = torch.optim.Adam([{"params": group} for group in groups], lr=0.001, betas=(0.0, 0.99))
+    gradients = {name: torch.randn_like(tensor) for name, tensor in q.items()}
+    for name, parameter in q.items():
+        parameter.grad = gradients[name].clone()
+    optimiser.step()
+    data["g_optim"], data["generator"] = optimiser.state_dict(), {name: tensor.detach() for name, tensor in q.items()}
+    path = write(tmp_path / "trained.pth", torch_bytes(data, legacy=True))
+    config = TrainConfig(arch="stylegan", max_step=2, step=1, n_fc=2, dim_latent=8, channel_base=64, channel_max=8)
+    state = resume_foreign(config, path)
+    assert len(state.G_opt.state) == len(q) and not state.D_opt.state
+    for name in ("convs.1.conv2.conv.weight_orig", "fcs.mapping.1.linear.weight_orig", "fcs.mapping.1.linear.bias"):
+        ours = next(key for key, theirs in siskon_names(G.config).items() if theirs == name)
+        scale, parameter = siskon_scale(ours), dict(state.G.named_parameters())[ours]
+        found = state.G_opt.state[parameter]
+        assert torch.allclose(found["exp_avg"], gradients[name] / scale, rtol=1e-5)
+        assert torch.allclose(found["exp_avg_sq"], gradients[name].square() * 0.01 / scale**2, rtol=1e-4)
+        assert found["step"] == 1
 
 
 def test_siskon_training_goes_on_and_then_from_its_own_states(faces, tmp_path):
