@@ -24,7 +24,7 @@ MAX_COMPARED = 50_000  # training images among which the nearest are looked for
 MEMORISED = 1.0  # per cent of training images that are nearer to another one than this distance
 SHEET_ROWS, SHEET_NEAREST = 12, 5
 CELL, STRIP = 96, 14  # pixels: smallest side of a picture on the sheet, and the line of text below it
-FID_INSTALL = "torch-fidelity is not installed (pip install 'random-unreal-face[metrics]')"
+FID_INSTALL = "torch-fidelity is not installed (pip install torch-fidelity)"
 
 
 @dataclass
