@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -104,8 +105,17 @@ def open_notebook(page, lab: str, name: str) -> None:
 
 
 def run_all(page) -> None:
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
+    """Runs all cells, answering the question for a kernel where a slow start makes JupyterLab ask it."""
+    accept = page.locator(".jp-Dialog .jp-mod-accept")
+    started = page.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]"))
+    for _ in range(3):
+        if accept.count():
+            accept.first.click()
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        wait_for(lambda: accept.count() or started.count())
+        if started.count():
+            return
 
 
 def picture_of(page, selector: str) -> str:
