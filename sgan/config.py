@@ -175,6 +175,7 @@ class HParams:
     ada_kimg: float = setting(
         500.0, "thousand images in which augmentation can go from none to always", min=0.1, max=100_000, log=True
     )
+    noise: bool = setting(True, "give the generator noise; False also sets the strength of its noise to zero")
     pl_weight: float = setting(
         0.0, "weight of the path length term, worth its time from 256 pixels on (then 2); 0: none", min=0, max=1000
     )

@@ -39,6 +39,9 @@ def step(state: TrainState, real: np.ndarray, meter: Meter, dtype: torch.dtype =
         real_img = fade_image(real_img, alpha)
     shape = dict(step=level, alpha=alpha, dtype=dtype)
     lr = hparams.learning_rate_at(resolution)
+    if not hparams.noise:
+        silence(state.G)
+        silence(state.G_ema)
 
     updates_G = state.iteration % hparams.DGR == hparams.DGR - 1
     if hparams.shared_pass and updates_G:
@@ -200,7 +203,7 @@ def generate(
     first = rank() * n
     torch.manual_seed(seed + NOISE_SEED_STRIDE * (1 + first + part.start))
     ws = ws[first + part.start : first + part.stop]
-    img = state.G.synthesis(ws, noise_mode="random", **shape)
+    img = state.G.synthesis(ws, noise_mode="random" if state.hparams.noise else "none", **shape)
     return (img, ws) if with_ws else img
 
 
@@ -225,6 +228,14 @@ def ema_beta(hparams: Any, nimg: int, batch_size: int) -> float:
     """Decay per step so that weights halve after ema_kimg (or ema_rampup * nimg, while that is less)."""
     half_life = min(hparams.ema_kimg * 1000, nimg * hparams.ema_rampup)
     return 0.5 ** (batch_size / max(half_life, 1e-8))
+
+
+@torch.no_grad()
+def silence(G: Generator) -> None:
+    """Sets the strength of every layer's noise to zero."""
+    for name, parameter in G.named_parameters():
+        if name.endswith("noise_strength"):
+            parameter.zero_()
 
 
 @torch.no_grad()

@@ -238,6 +238,21 @@ def test_the_path_length_term_evens_the_steps_out(make_state, noise_batches):
     assert state.pl_mean > 0
 
 
+def test_without_noise_its_strength_is_zero(make_state, noise_batches):
+    strengths = {}
+    for noise in (True, False):
+        state, control = make_state(learning_rate={8: 0.01}), Control()
+        events = train(state, noise_batches(state.config), control, until_nimg=40, save_nimg=10**9)
+        for event in events:
+            if isinstance(event, Step) and event.iteration == 5 and not noise:
+                control.set(noise=False)
+        named = [*state.G.named_parameters(), *state.G_ema.named_parameters()]
+        strengths[noise] = [
+            float(p.abs()) for name, p in named if name.endswith("noise_strength") and ".b16" not in name
+        ]
+    assert max(strengths[False]) == 0.0 < max(strengths[True])
+
+
 def test_saving_by_the_clock(make_state, noise_batches, tmp_path, monkeypatch):
     now = itertools.count(0, 30)
     monkeypatch.setattr(loop.time, "monotonic", lambda: next(now))
