@@ -8,7 +8,7 @@ from test_faceswap_drawing import draw_face, place_mesh
 
 from faceswap import detection, landmarks
 from faceswap.geometry import scale_points, transform_points
-from faceswap.regions import LEFT_EYE, RIGHT_EYE, box_of, face_width, mirror_points
+from faceswap.regions import FROM_68, LEFT_EYE, RIGHT_EYE, box_of, face_width, mirror_points, to_mesh
 
 PHOTO = np.ascontiguousarray(data.astronaut())
 
@@ -98,6 +98,47 @@ def test_pictures_without_a_face_give_an_empty_list(landmarker, shape):
 def test_an_unknown_landmarker_is_refused():
     with pytest.raises(ValueError, match="unknown landmarks 'dlib'"):
         landmarks.make_landmarker("dlib")
+
+
+def test_the_68_points_say_before_they_fetch_anything_and_explain_a_missing_network(monkeypatch, tmp_path):
+    import face_alignment
+    import torch.hub
+
+    told = []
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+
+    def offline(*_, **__):
+        raise OSError("Name or service\nnot known")
+
+    monkeypatch.setattr(face_alignment, "FaceAlignment", offline)
+    fan = landmarks.make_landmarker("fan", told.append)
+    assert told == []
+    with landmarks.silent_libraries(), pytest.raises(OSError, match="could not be fetched .*mesh") as caught:
+        fan.find(PHOTO)
+    assert "\n" not in str(caught.value)
+    assert len(told) == 1 and "fetching" in told[0] and str(tmp_path) in told[0]
+
+
+def test_the_68_points_are_asked_for_around_each_face(monkeypatch, face):
+    import face_alignment
+
+    seen = []
+
+    class Network:
+        def __init__(self, *_, **__):
+            pass
+
+        def get_landmarks_from_image(self, image, detected_faces):
+            seen.extend(detected_faces)
+            return [face[list(FROM_68), :2]]
+
+    monkeypatch.setattr(face_alignment, "FaceAlignment", Network)
+    with landmarks.silent_libraries():
+        (found,) = landmarks.make_landmarker("fan").find(PHOTO)
+    assert found.shape == (68, 2) and len(seen) == 1
+    x0, y0, x1, y1 = seen[0]
+    assert x0 < face[1, 0] < x1 and y0 < face[151, 1] < face[17, 1] < y1
+    assert error(to_mesh(found), face) < 6
 
 
 def test_tiles_cover_everything_and_overlap_by_half():
