@@ -150,6 +150,14 @@ def check_shapes(config: ModelConfig, tensors: dict[str, Tensor]) -> None:
         raise Refused(f"has a tensor {extra[0]} that a network of this kind does not have")
 
 
+def check_sizes(config: ModelConfig, tensors: dict[str, Tensor], path: str | Path) -> None:
+    """CheckpointError unless the tensors of a file of ours fit its config; before a network takes memory for it."""
+    try:
+        check_shapes(config, tensors)
+    except Refused as error:
+        raise CheckpointError(f"{path} does not fit the network that its own settings describe: it {error}") from None
+
+
 @torch.no_grad()
 def _estimate_w_avg(foreign: Foreign) -> None:
     """The mean of w, for programs that do not store it: over latents of a fixed seed."""

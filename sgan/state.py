@@ -20,9 +20,8 @@ from torch import Tensor
 
 from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, from_dict, to_dict
 from sgan.foreign import Foreign
-from sgan.formats import LICENCE_NOTE, CheckpointError, check_shapes, file_hash, is_safetensors, read_foreign
+from sgan.formats import LICENCE_NOTE, CheckpointError, check_sizes, file_hash, is_safetensors, read_foreign
 from sgan.networks import Discriminator, Generator
-from sgan.unpickle import Refused
 
 FORMAT = "random-unreal-face"
 FORMAT_VERSION = 1
@@ -36,8 +35,8 @@ KEEP_STATES = 2
 class TrainState:
     """Everything that a step changes. `config` and `hparams` say how; nimg counts real images shown.
 
-    ada_p is the probability of augmentations; pl_mean the mean path length; micro_batch the images worked on at a time (0: the whole batch);
-    journal: {"nimg", "patch"} for every change of hparams; notes: what to tell the user about loading it.
+    ada_p is the probability of augmentations; pl_mean the mean path length; micro_batch the images worked on at a time
+    (0: the whole batch); journal: {"nimg", "patch"} for every change of hparams; notes: what to tell about loading it.
     """
 
     config: TrainConfig
@@ -131,7 +130,7 @@ def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainSta
     """The TrainState of a state file (or of the newest one in a run folder)."""
     tensors, meta = read_tensors(find_checkpoint(path, "state"), kind="state")
     config = _config_of(TrainConfig, meta, path)
-    _check(config.model, _networks_in(tensors, "state")["G"], path)
+    check_sizes(config.model, _networks_in(tensors, "state")["G"], path)
     state = TrainState.create(config, device)
     state.hparams = _config_of(HParams, meta, path, "hparams")
     state.nimg, state.iteration, state.journal = meta["nimg"], meta["iteration"], meta["journal"]
@@ -190,7 +189,7 @@ def read_weights(path: Path, drawing: bool = False) -> Foreign:
     networks = _networks_in(tensors, meta["kind"])
     for name in ("G", "G_ema"):
         if name in networks:
-            _check(config, networks[name], path)
+            check_sizes(config, networks[name], path)
     step = config.max_step
     if meta["kind"] == "state":
         step, alpha = _config_of(TrainConfig, meta, path).schedule(meta["nimg"])
@@ -214,14 +213,6 @@ def _config_of(kind: type, meta: dict[str, Any], path: str | Path, part: str = "
         return from_dict(kind, meta[part])
     except (ConfigError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} describes no model that this version knows ({error})") from None
-
-
-def _check(config: ModelConfig, tensors: dict[str, Tensor], path: str | Path) -> None:
-    """Compares sizes before a network is built, so that a wrong header costs no memory."""
-    try:
-        check_shapes(config, tensors)
-    except Refused as error:
-        raise CheckpointError(f"{path} does not fit the network that its own settings describe: it {error}") from None
 
 
 def _load_network(network: torch.nn.Module, tensors: dict[str, Tensor], prefix: str, path: str | Path) -> None:
