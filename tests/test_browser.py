@@ -137,7 +137,7 @@ def rows(path: Path) -> list[dict]:
 
 
 def button(page, panel: str, text: str):
-    return page.locator(panel).get_by_role("button", name=text, exact=True).first
+    return page.locator(f"{panel} button", has_text=re.compile(rf"^\s*{text}\s*$")).first
 
 
 def test_train_in_the_browser(page, lab, desk):
