@@ -141,11 +141,11 @@ def test_the_68_points_are_asked_for_around_each_face(monkeypatch, face):
     assert error(to_mesh(found), face) < 6
 
 
-def test_tiles_cover_everything_and_overlap_by_half():
+def test_tiles_cover_everything_and_overlap():
     for length in (100, 512, 513, 1024, 1536, 2048):
         starts = detection.tile_starts(length)
         assert starts[0] == 0 and starts[-1] == max(length - detection.TILE, 0)
-        assert all(b - a <= detection.TILE // 2 for a, b in zip(starts, starts[1:]))
+        assert all(b - a <= detection.TILE - detection.SHARED for a, b in zip(starts, starts[1:]))
 
 
 def test_of_two_detections_of_one_face_the_surer_stays():
