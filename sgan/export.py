@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sgan.config import ConfigError, ModelConfig, TrainConfig
 from sgan.foreign import Foreign, rosinality_d_names, rosinality_names
-from sgan.formats import LICENCE_NOTE, CheckpointError
+from sgan.formats import CheckpointError, opening_notes
 from sgan.networks import Generator
 from sgan.ops import fir_kernel
 from sgan.state import (
@@ -59,8 +59,7 @@ def convert(source: str | Path, target: str | Path, generator_only: bool = False
     if generator_only:
         weights.networks.pop("D", None)
     report = writers[target.suffix](weights, path, target)
-    licence = [f"{path}: {weights.source}; {LICENCE_NOTE}"] if weights.source else []
-    report.notes = licence + weights.notes + report.notes
+    report.notes = opening_notes(weights, path) + report.notes
     return report
 
 

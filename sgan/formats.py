@@ -45,6 +45,12 @@ class CheckpointError(ValueError):
     """A checkpoint that is missing, damaged or of another kind; the message names the file."""
 
 
+def opening_notes(weights: Foreign, path: str | Path) -> list[str]:
+    """What to tell about a file that was opened: the licence question where it is another program's, and its notes."""
+    licence = [f"{path}: {weights.source}; {LICENCE_NOTE}"] if weights.source else []
+    return licence + weights.notes
+
+
 def is_safetensors(path: str | Path) -> bool:
     """Whether a file starts like a safetensors file: the length of a JSON header, then the header."""
     head = _head(path)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, from_dict, to_dict
 from sgan.foreign import Foreign
-from sgan.formats import LICENCE_NOTE, CheckpointError, check_sizes, file_hash, is_safetensors, read_foreign
+from sgan.formats import CheckpointError, check_sizes, file_hash, is_safetensors, opening_notes, read_foreign
 from sgan.networks import Discriminator, Generator
 
 FORMAT = "random-unreal-face"
@@ -173,7 +173,9 @@ def copy_weights(state: TrainState, weights: Foreign, path: str | Path) -> int:
         taken += len(fitting)
     if not taken:
         raise CheckpointError(f"{path} has no tensor that fits this model; compare its config.json with the settings")
-    state.notes += weights.notes + ([] if "D" in found else [f"{path} has no discriminator: it starts from scratch"])
+    state.notes += opening_notes(weights, path)
+    if "D" not in found:
+        state.notes.append(f"{path} has no discriminator: it starts from scratch")
     return taken
 
 
@@ -260,7 +262,7 @@ def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Gene
     G.checkpoint_hash = file_hash(path)
     step = weights.step - 1 if weights.alpha < 1 else weights.step
     G.trained_step = max(step, weights.config.min_step)
-    G.notes = [f"{path}: {weights.source}; {LICENCE_NOTE}", *weights.notes] if weights.source else []
+    G.notes = opening_notes(weights, path)
     return G
 
 

@@ -240,6 +240,7 @@ def test_fine_tuning_starts_from_the_very_networks(faces, tmp_path, kind):
     kept = kind in ("nvidia", "rosinality")
     assert ((state.D(img) - D(img)).abs().max() < 1e-6) == kept
     assert any("discriminator" in note for note in state.notes) != kept
+    assert sum("licence" in note for note in state.notes) == 1
     events = list(run_training(config))
     assert events[-1].reason == "done" and (tmp_path / "run" / "generator.safetensors").exists()
 
