@@ -1,7 +1,7 @@
 """The whole state of a training, and files: safetensors with a JSON header. Nothing is ever unpickled.
 
 `state-<nimg>.safetensors` holds networks, moving average, optimiser moments, counters and settings; a generator file
-holds G_ema alone. Every file is written beside, synced and renamed, and has a checksum. Others' files open here as well.
+holds G_ema alone. Every file is written beside, synced and renamed, and has a checksum. Others' files open here too.
 """
 
 import copy
