@@ -167,20 +167,21 @@ def test_train_in_the_browser(page, lab, desk):
     assert len(rows(desk / "run" / "stats.jsonl")) == count
     snap(page, "sgan-paused", panel)
 
+    button(page, panel, "Resume").click()
+    wait_for(lambda: len(rows(desk / "run" / "stats.jsonl")) > count)
+    button(page, panel, "Stop and save").click()
+    state = wait_for(lambda: sorted((desk / "run").glob("state-*.safetensors")))[-1]
+    page.wait_for_selector(".ruf-train button:has-text('Start'):enabled")
+
+    button(page, panel, "Resume").click()  # in the kernel's background: no cell waits for it
+    wait_for(lambda: rows(desk / "run" / "stats.jsonl")[-1]["nimg"] > int(state.stem[6:]))
+    look_inside(page, desk)
+
     page.keyboard.press("Control+s")
     wait_for(lambda: "widget-view" in (desk / "notebooks" / "SGAN.ipynb").read_text())
     page.reload()
     page.wait_for_selector(f"{panel} img[src^=blob]")
-    button(page, panel, "Resume").click()
-    wait_for(lambda: len(rows(desk / "run" / "stats.jsonl")) > count)
     snap(page, "sgan-after-reload", panel)
-
-    button(page, panel, "Stop and save").click()
-    state = wait_for(lambda: sorted((desk / "run").glob("state-*.safetensors")))[-1]
-    page.wait_for_selector(".ruf-train button:has-text('Start'):enabled")
-    button(page, panel, "Resume").click()
-    wait_for(lambda: rows(desk / "run" / "stats.jsonl")[-1]["nimg"] > int(state.stem[6:]))
-    look_inside(page, desk)  # while it trains
     button(page, panel, "Stop and save").click()
     wait_for(lambda: len(list((desk / "run").glob("state-*.safetensors"))) == 2)
 
@@ -188,8 +189,6 @@ def test_train_in_the_browser(page, lab, desk):
 def look_inside(page, desk) -> None:
     """Moves the seed slider of the face panel, sees another face, and takes its persona along."""
     image = ".ruf-faces img"
-    page.locator(".jp-CodeCell .jp-Editor", has_text="faces = FacePanel").click()  # what waited was lost with the page
-    page.keyboard.press("Control+Enter")
     page.wait_for_selector(f"{image}[src^=blob]")
     before = page.locator(image).first.get_attribute("src")
     handle = page.locator(".ruf-faces .noUi-handle").first
