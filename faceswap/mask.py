@@ -20,6 +20,7 @@ INSET = 0.01  # the edge starts this far inside the oval / face width
 SPARE = 0.012  # what covers the face is kept this much wider / face width
 FOREHEAD_SEEN = 0.5  # share of the source's forehead that must be bare for it to be used
 BROW_LIFT = 0.045  # room above the brows where the forehead is cut off / height of the face
+COVER_FEATHER = 0.6  # of the edge of what covers the face / of the oval's
 BROW_FEATHER = 0.45  # of that cut / of the oval's
 OPEN = (0.04, 0.08)  # opening of the mouth below which it is closed, above which it is open
 ALIKE = (0.45, 0.7)  # opening of the source / of the target between which its own teeth come to be used
@@ -112,13 +113,13 @@ def face_mask(
     mask = smoothstep(inner_distance(points[list(OVAL), :2], size), inset, inset + soft)
     zones = Zones(points, size) if kind == "auto" else None
     if kind == "brows" or (zones and bare_forehead(source_skin, points, zones) < FOREHEAD_SEEN):
-        cut = inner_distance(below_brows(points), size)
-        mask = np.minimum(mask, smoothstep(cut, 0, BROW_FEATHER * soft))
+        below = inner_distance(below_brows(points), size)
+        mask = np.minimum(mask, smoothstep(below, 0, BROW_FEATHER * soft))
     for skin in (source_skin, target_skin) if zones else ():
         shown = uncovered(skin, maps, zones)
         if shown is not None:
             shown = 1 - grow_mask(1 - shown, SPARE * width)
-            mask = np.minimum(mask, soften(shown, 0.6 * feather * width))
+            mask = np.minimum(mask, soften(shown, COVER_FEATHER * feather * width))
     rims = glasses(target_light, points) if zones else None
     if rims is not None:
         near = cv2.dilate(rims, np.ones((3, 3), np.uint8)).astype(np.float32)

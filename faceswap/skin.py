@@ -23,6 +23,8 @@ PATCHES = (
 SMOOTH = 0.025  # sigma that calms skin likeness / face width
 CENTRE = (129, 358, 205, 425, 214, 434, 135, 364, 149, 378)  # around the mouth and the front of the chin
 SIDEBURN = 0.05  # hair reaching less far onto the cheeks is a beard's / face width
+CORE_ROOM = 0.008  # ... when hair hangs down to them
+FRINGE = 0.01  # share of the face from which what is foreign above the features is hair
 SPECK = 0.003  # share of the face below which what is foreign is not looked into
 ONE_SIDED = 0.6  # share of a part that must have bare skin opposite
 RIM_WIDTH = 0.06  # a rim of glasses is thinner than this / face width
@@ -184,6 +186,8 @@ class Zones:
         self.sigma = max(SMOOTH * width, 0.6)
         self.inside = hull(points, OVAL, size)
         self.features = features(points, size, FEATURE_ROOM)
+        self.core = features(points, size, CORE_ROOM)
+        self.reach = (FEATURE_ROOM + CORE_ROOM) * width
         self.centre = hull(points, CENTRE, size)
         self.below = below_line(points, 0.75 * points[2, :2] + 0.25 * points[6, :2], size)  # where a beard may grow
         self.cheeks = below_line(points, points[168, :2], size) & (1 - self.below)
@@ -192,8 +196,19 @@ class Zones:
         self.middle = np.clip(y, 0, size[0] - 1), np.clip(x, 0, size[1] - 1)
 
 
+def _free_features(foreign: np.ndarray, zones: Zones) -> np.ndarray:
+    """Returns uint8 [h, w]: the features and the room around them, less that towards hair hanging down to them."""
+    outside = foreign & zones.inside & (1 - zones.features) & (1 - zones.below)
+    count, labels = cv2.connectedComponents(outside, connectivity=4)
+    large = np.bincount(labels.ravel(), minlength=count) > FRINGE * zones.inside.sum()
+    large[0] = False
+    if not large.any():
+        return zones.features
+    return zones.core | (zones.features & (1 - grow_mask(large[labels].astype(np.uint8), zones.reach)))
+
+
 def uncovered(skin: np.ndarray, maps: Maps, zones: Zones) -> np.ndarray | None:
-    """Returns uint8 [h, w]: 1 where the face is bare and hangs together with its middle; None if all is.
+    """Returns uint8 [h, w]: 1 where the face is bare and one with its middle; None if all is.
 
     Args:
         skin: float32 [h, w] likeness in [0, 1].
@@ -209,7 +224,7 @@ def uncovered(skin: np.ndarray, maps: Maps, zones: Zones) -> np.ndarray | None:
     if lower.sum() > SPECK * zones.inside.sum():
         other = cv2.remap(calm, maps.mirror, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         beard &= 1 - one_sided_parts(lower, other > 0.6, zones.inside)
-    shown = ((1 - foreign) | zones.features | beard).astype(np.uint8)
+    shown = ((1 - foreign) | _free_features(foreign, zones) | beard).astype(np.uint8)
     seed = np.zeros_like(shown)
     seed[zones.middle] = shown[zones.middle]
     return touching(shown, seed) if seed.any() else shown

@@ -75,7 +75,7 @@ def test_a_forehead_covered_by_hair_cuts_the_mask_at_the_brows():
     assert found[: y - 2].max() == 0
     for point in (105, 334):
         x, y = POINTS[point, :2].round().astype(int)
-        assert found[y + 3, x] > 0.5
+        assert found[y + 3, x] > 0.25 and found[y + 8, x] > 0.6  # hair reaches down to them
 
 
 def test_what_lies_over_the_targets_face_stays():
