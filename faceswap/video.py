@@ -276,30 +276,22 @@ def swap_video(
     Raises:
         OSError, ValueError: the video cannot be read or written; nothing is left behind.
     """
-    source = open_video(src)
-    try:
+    with contextlib.closing(open_video(src)) as source:
         writer = Writer(out, source, settings, codec, crf)
-    except BaseException:
-        source.close()
-        raise
-    try:
-        yield from _swap_stream(source, writer, tracker, swap)
-    except (GeneratorExit, KeyboardInterrupt):
-        writer.close() if writer.frames else writer.discard()
-        raise
-    except FFmpegError as error:
-        writer.discard()
-        raise OSError(f"{out}: cannot be written ({error.strerror or error})") from None
-    except BaseException:
-        writer.discard()
-        raise
-    else:
-        if not writer.frames:
+        try:
+            yield from _swap_stream(source, writer, tracker, swap)
+            if not writer.frames:
+                raise ValueError(f"{src}: no frame could be decoded")
+        except (GeneratorExit, KeyboardInterrupt):
+            writer.close() if writer.frames else writer.discard()
+            raise
+        except FFmpegError as error:
             writer.discard()
-            raise ValueError(f"{src}: no frame could be decoded")
+            raise OSError(f"{out}: cannot be written ({error.strerror or error})") from None
+        except BaseException:
+            writer.discard()
+            raise
         writer.close()
-    finally:
-        source.close()
 
 
 def _swap_stream(source, writer: Writer, tracker: Tracker, swap: Callable) -> Iterator[Progress]:
