@@ -85,11 +85,11 @@ def train(
             if run.save_is_due():
                 yield from run.save()
     except GeneratorExit:
-        list(run.save())
+        list(run.save_rest())
         raise
     if grid_z is not None:
         yield draw_grid(state, grid_z)
-    yield from run.save()
+    yield from run.save_rest()
     yield Finished(state.nimg, state.iteration, "stopped" if control.stopped else "done")
 
 
@@ -108,7 +108,7 @@ class _Run:
         self.batches = iter(batches(state.nimg) if self.can_go_back else batches)
         self.meter = Meter(state.device)
         self.lifeline = Lifeline(state) if self.can_go_back else None
-        self.saved_at, self.retry_at, self.failing = state.nimg, 0, False
+        self.saved_at, self.retry_at, self.failing, self.saved_mark = state.nimg, 0, False, None
 
     def change(self, patch: Mapping[str, Any]) -> Changed:
         """Applies new hyper-parameters and journals them."""
@@ -151,6 +151,11 @@ class _Run:
         due = due or time.monotonic() - self.saved_when > self.save_seconds
         return due and self.state.iteration >= self.retry_at
 
+    def save_rest(self) -> Iterator[Saved | SaveFailed]:
+        """Saves what the last save does not hold yet."""
+        if self.saved_mark != (self.state.nimg, len(self.state.journal)):
+            yield from self.save()
+
     def save(self) -> Iterator[Saved | SaveFailed]:
         """Saves the state. When the disk refuses, says so once and tries again RETRY_INTERVAL iterations later."""
         state = self.state
@@ -166,6 +171,7 @@ class _Run:
                 yield SaveFailed(state.nimg, state.iteration, reason)
             return
         self.saved_at, self.saved_when, self.failing = state.nimg, time.monotonic(), False
+        self.saved_mark = (state.nimg, len(state.journal))
         yield Saved(state.nimg, state.iteration, str(path))
 
     def append_line(self, name: str, row: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from provenance import GENERATED, read_mark
 from sgan import launch, main
 from sgan.config import ConfigError, TrainConfig
+from sgan.events import Saved
 from sgan.state import TrainState, load_state, save_generator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -180,6 +181,20 @@ def test_visible_devices_reach_the_environment(monkeypatch, faces, tmp_path):
     arguments = ["train", "--image_folder_path", str(faces), "--save_folder_path", str(tmp_path / "run")]
     assert main.main([*arguments, "--CUDA_VISIBLE_DEVICES", "2,3", "--device", "cpu"]) == 0
     assert seen["CUDA_VISIBLE_DEVICES"] == "2,3"
+
+
+def test_save_every_and_seed_reach_the_run(faces, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANDOM_UNREAL_FACE_CACHE", str(tmp_path / "cache"))
+    tiny = dict(max_step=1, n_fc=2, dim_latent=8, channel_base=64, channel_max=8, mini_batch_size=4, device="cpu")
+    tiny |= dict(n_sample_total=24, image_folder_path=str(faces))
+    saved, weights = {}, {}
+    for name, changes in {"often": dict(save_every=8), "seldom": dict(save_every=100), "other": dict(seed=1)}.items():
+        config = TrainConfig(**tiny, **changes, save_folder_path=str(tmp_path / name))
+        saved[name] = [event.nimg for event in launch.run_training(config) if isinstance(event, Saved)]
+        weights[name] = load_state(tmp_path / name).G.mapping.fc0.weight
+    assert saved["often"] == [8, 16, 24]
+    assert saved["seldom"] == [24]
+    assert (weights["often"] == weights["seldom"]).all() and not (weights["other"] == weights["often"]).all()
 
 
 def test_device_is_where_the_networks_lie():
