@@ -117,6 +117,8 @@ def swap_files(args: argparse.Namespace) -> str:
         OSError, ValueError: one sentence naming the file and what is wrong with it.
     """
     outputs = [path for path in (args.out, args.before_after, args.list_faces) if path]
+    if len({Path(path).resolve() for path in outputs}) < len(outputs):
+        raise ValueError("two outputs have the same name; give each its own")
     for path in outputs:
         check_output(path, tuple(name for name in (args.src, args.dst) if name))
     landmarker = make_landmarker(args.landmarks, notice=notice)
@@ -177,7 +179,7 @@ def run(work, args: argparse.Namespace) -> int:
             print(f"error: {one_sentence(error)}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
-            print("error: interrupted; nothing was written", file=sys.stderr)
+            print("error: interrupted", file=sys.stderr)
             return 130
     return 0
 

@@ -10,7 +10,7 @@ from typing import Any
 MAX_STEP = 8  # 1024 x 1024
 RESOLUTIONS = tuple(2 ** (step + 2) for step in range(MAX_STEP + 1))
 R1_GAMMA_PER_PIXEL = 0.0002  # r1_gamma = 0.0002 * resolution^2 / batch_size, arXiv 2006.06676, appendix C
-STATE_PATTERN = "state-*.safetensors"  # training states in a run folder
+STATE_PATTERN = "state-" + "[0-9]" * 9 + ".safetensors"  # training states in a run folder
 FOREIGN_NAME = "trained.pth"  # SiskonEmilia/StyleGAN-PyTorch's state, in whatever folder it trained
 DEFAULT_LEARNING_RATE = 0.002  # for resolutions that the dict leaves out (arXiv 1912.04958, appendix B)
 
@@ -55,6 +55,9 @@ def parse_by_resolution(value: Any) -> dict[int, float]:
         else:
             pairs = json.loads(text).items()
     table = {int(resolution): float(number) for resolution, number in pairs}
+    for number in table.values():
+        if not math.isfinite(number):
+            raise ValueError(f"{number} is no finite number")
     unknown = sorted(set(table) - set(RESOLUTIONS))
     if unknown:
         raise ValueError(f"{unknown[0]} is no resolution; use powers of two from {RESOLUTIONS[0]} to {RESOLUTIONS[-1]}")
@@ -73,9 +76,23 @@ def check_ranges(config: Any) -> None:
             object.__setattr__(config, f.name, value)
         if meta.get("choices") and value not in meta["choices"]:
             raise ConfigError(f"{f.name} is {value!r}; choose one of {', '.join(map(str, meta['choices']))}")
+        _check_type(f, value)
         for number in value.values() if isinstance(value, dict) else [value]:
             if isinstance(number, (int, float)) and not isinstance(number, bool):
                 _check_number(f.name, number, meta)
+
+
+def _check_type(f: Any, value: Any) -> None:
+    """ConfigError for a value of another kind than the field's: 1.5 or "abc" where a whole number belongs."""
+    kind = getattr(f.type, "__name__", str(f.type))
+    numbers = value.values() if isinstance(value, dict) else [value]
+    if kind == "bool" and not isinstance(value, bool):
+        raise ConfigError(f"{f.name} is {value!r}; it must be True or False")
+    whole = kind == "int" or str(f.type).endswith("dict[int, int]")
+    if whole and not all(isinstance(number, int) and not isinstance(number, bool) for number in numbers):
+        raise ConfigError(f"{f.name} is {value!r}; it must be a whole number")
+    if kind == "float" and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise ConfigError(f"{f.name} is {value!r}; it must be a number")
 
 
 def _check_number(name: str, number: float, meta: Mapping) -> None:

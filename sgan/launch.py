@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -126,7 +127,8 @@ def _adopt_config(state: TrainState, config: TrainConfig) -> None:
 
 def set_aside(run_dir: Path) -> Path | None:
     """Moves the files of an earlier run in this folder into `earlier-N`, so that starting anew loses nothing."""
-    patterns = (STATE_PATTERN, "grid-*.jpg", "*.jsonl", "*.json", "losses.png", GENERATOR_NAME, "tensorboard")
+    logs = ("config.json", "generator.json", "stats.jsonl", "hparams.jsonl", "losses.png", "tensorboard")
+    patterns = (STATE_PATTERN, "grid-*.jpg", GENERATOR_NAME, *logs)
     files = [path for pattern in patterns for path in sorted(run_dir.glob(pattern))]
     if not files:
         return None
@@ -214,4 +216,5 @@ def join_workers(device: torch.device) -> tuple[int, int]:
 def start_workers(n_gpu: int, arguments: Sequence[str]) -> int:
     """Runs `python -m sgan ARGUMENTS` in n_gpu processes under torchrun; returns its exit code."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={n_gpu}"]
-    return subprocess.run([*command, "-m", "sgan", *arguments], check=False).returncode
+    signal.signal(signal.SIGINT, lambda *_: None)  # a Ctrl-C reaches torchrun too, which passes it on to the workers
+    return subprocess.Popen([*command, "-m", "sgan", *arguments]).wait()

@@ -30,7 +30,7 @@ from sgan.meter import Meter
 from sgan.networks import swap_layers
 from sgan.rescue import CHECK_INTERVAL, Lifeline
 from sgan.state import TrainState, nimg_of, save_state
-from sgan.step import rank, step
+from sgan.step import any_process, rank, step
 from sgan.viz import make_grid, to_uint8
 
 RETRY_INTERVAL = 100  # iterations until a save that failed is tried again
@@ -66,7 +66,8 @@ def train(
             pending = pending[len(due) :]
             for patch in due + control.drain():
                 yield run.change(patch)
-            if control.stopped or state.nimg >= until_nimg:
+            stopped = any_process(control.stopped, state.device)
+            if stopped or state.nimg >= until_nimg:
                 break
             micro_batch = state.micro_batch
             event = step(state, next(run.batches), run.meter, dtype)
@@ -90,7 +91,7 @@ def train(
     if grid_z is not None:
         yield draw_grid(state, grid_z)
     yield from run.save_rest()
-    yield Finished(state.nimg, state.iteration, "stopped" if control.stopped else "done")
+    yield Finished(state.nimg, state.iteration, "stopped" if stopped else "done")
 
 
 class _Run:

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return options.run(options, arguments)
     except ConfigError as error:
         return _fail(error, 2)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, MemoryError, FloatingPointError) as error:
         return _fail(error, 1)
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
@@ -45,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fail(error: object, code: int) -> int:
     if isinstance(error, OSError) and error.filename and error.strerror:
         error = f"{error.filename}: {error.strerror}"
+    elif isinstance(error, (RuntimeError, MemoryError)):
+        error = (str(error).splitlines() or [type(error).__name__])[0]
     print(f"error: {error}", file=sys.stderr)
     return code
 
@@ -100,7 +103,13 @@ def _default(f: dataclasses.Field) -> str:
     """What a flag is when it is not given, the presets' values included."""
     if f.name == "learning_rate":
         return f"{DEFAULT_LEARNING_RATE} at every resolution"
-    plain = "mini_batch_size" if f.name == "batch_size" else f.default if f.default not in ("", ()) else "none"
+    plain = (
+        "mini_batch_size"
+        if f.name == "batch_size"
+        else f.default
+        if f.default not in ("", (), dataclasses.MISSING)
+        else "none"
+    )
     own = [f"{name} {_table_text(preset[f.name])}" for name, preset in PRESETS.items() if f.name in preset]
     return ", ".join(own) if len(own) == len(PRESETS) else ", ".join([str(plain), *own])
 
@@ -137,6 +146,7 @@ def make_config(options: argparse.Namespace, cuda: bool) -> TrainConfig:
     if given.get("is_continue", True) and has_state:
         if not options.preset and (run_dir / "config.json").exists():
             values = json.loads((run_dir / "config.json").read_text(encoding="utf-8"))
+            values |= {"is_train": True, "is_continue": True}  # of one command, not of the run
     elif given.get("is_continue", True) and (run_dir / FOREIGN_NAME).is_file():
         values |= _settings_of(run_dir / FOREIGN_NAME, True)
     elif given.get("resume_from"):
@@ -167,13 +177,16 @@ def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise ConfigError("image_folder_path is missing; give the folder of face images to train on")
     import torch
 
-    from sgan.launch import resolve_device, start_workers
+    from sgan.data import list_images
+    from sgan.launch import check_batches, resolve_device, start_workers
 
     config = make_config(options, torch.cuda.is_available())
     device = resolve_device(config.device)
     if config.n_gpu > 1 and "RANK" not in os.environ:
         if device.type == "cuda" and torch.cuda.device_count() < config.n_gpu:
             raise ConfigError(f"n_gpu is {config.n_gpu}, but PyTorch sees {torch.cuda.device_count()} CUDA devices")
+        check_batches(config, config.n_gpu)  # here, so that one sentence says what is wrong and not every worker
+        list_images(config.image_folder_path)
         return start_workers(config.n_gpu, arguments)
     return _drive(config, arguments, read_journal(options.replay) if options.replay else [])
 
@@ -203,7 +216,7 @@ def _drive(config: TrainConfig, arguments: Sequence[str], replay: Sequence[dict]
     signal.signal(signal.SIGTERM, _stop_once(control))
     quiet = os.environ.get("RANK", "0") != "0"
     bar = tqdm(total=config.n_sample_total, unit="img", smoothing=0.05, disable=quiet, dynamic_ncols=True)
-    reason = ""
+    reason = unsaved = ""
     with bar:
 
         def on_open(state: Any, dataset: Any) -> None:
@@ -226,11 +239,16 @@ def _drive(config: TrainConfig, arguments: Sequence[str], replay: Sequence[dict]
                 bar.n = event.nimg
                 bar.write(f"note: {event.reason}; back to {event.nimg / 1000:g} kimg with half the learning rate")
             elif isinstance(event, (Changed, SaveFailed, Shrunk)):
+                unsaved = getattr(event, "reason", unsaved)
                 bar.write(f"{event.nimg / 1000:g} kimg: {_news(event)}")
-            elif isinstance(event, (Saved, Grid)) and not config.is_train:
+            elif isinstance(event, Saved):
+                unsaved = ""
+            elif isinstance(event, Grid) and not config.is_train:
                 bar.write(f"grid of {config.save_folder_path} at {event.nimg / 1000:g} kimg")
             elif isinstance(event, Finished):
                 reason = event.reason
+    if unsaved:
+        return _fail(f"the last state could not be saved ({unsaved}); what was saved before is in the folder", 1)
     if not quiet:
         _say_end(config, reason, arguments)
     return 0
@@ -272,10 +290,22 @@ def _say_end(config: TrainConfig, reason: str, arguments: Sequence[str]) -> None
     if not config.is_train:
         print(f"The grid of the saved state is in {where}.")
     elif reason == "stopped":
-        print(f"Stopped and saved in {where}. Go on with the same command: python -m sgan {' '.join(arguments)}")
+        again = shlex.join(_without(arguments, "--is_continue", "--replay"))
+        print(f"Stopped and saved in {where}. Go on with the same command: python -m sgan {again}")
     else:
         print(f"Done: {where} holds the generator, grids, losses.png and the state.")
         print(f"Draw faces with: python -m sgan sample --checkpoint {where} --seeds 0-15 --out results")
+
+
+def _without(arguments: Sequence[str], *flags: str) -> list[str]:
+    """The arguments less some flags and their values, which must not be given a second time."""
+    kept, skipping = [], False
+    for word in arguments:
+        if word.startswith("--"):
+            skipping = word.split("=")[0] in flags
+        if not skipping:
+            kept.append(word)
+    return kept
 
 
 def run_show(options: argparse.Namespace, arguments: Sequence[str]) -> int:

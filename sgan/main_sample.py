@@ -62,7 +62,9 @@ def run_sample(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     single = Path(options.out).suffix.lower() in SUFFIXES
     if options.persona:
         return _draw_persona(options, single)
-    seeds = options.seeds if isinstance(options.seeds, list) else parse_seeds(options.seeds)
+    seeds = options.seeds
+    if options.mix_seeds and not options.style_mixing:
+        raise ConfigError("mix_seeds are given, but no layers that take them; add style_mixing, such as 0 1 2")
     if single and (len(seeds) > 1 or len(options.mix_seeds or []) > 1):
         raise ConfigError(f"--out {options.out} is one picture, but several seeds are asked for; give a folder")
     _check_resolution(options.resolution)
@@ -82,12 +84,18 @@ def run_sample(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise ConfigError(f"style_mixing names layer {wrong[0]}; layers of this checkpoint go from {low} to {high}")
     paths = _write_samples(G, options, seeds, single)
     size = options.resolution or 2 ** (G.trained_step + 2)
-    note = f", up-sampled from {2 ** (G.trained_step + 2)} by Lanczos" if size > 2 ** (G.trained_step + 2) else ""
+    note = _enlarged(G, size)
     if single:
         print(f"1 face of {size}x{size} pixels{note}: {paths[0]}")
     else:
         print(f"{len(paths) - 1} faces of {size}x{size} pixels{note} and {paths[-1].name} in {options.out}")
     return 0
+
+
+def _enlarged(G: Any, size: int) -> str:
+    """What to say when pictures are larger than the network draws them."""
+    drawn = 2 ** (G.trained_step + 2)
+    return f", up-sampled from {drawn} by Lanczos" if size > drawn else ""
 
 
 def _check_resolution(resolution: int | None) -> None:
@@ -113,7 +121,9 @@ def _draw_persona(options: argparse.Namespace, single: bool) -> int:
     path = Path(options.out) if single else Path(options.out) / f"{Path(options.persona).stem}.png"
     settings = {"checkpoint": G.checkpoint_hash, "noise_mode": noise_mode, "resolution": len(picture)}
     write_image(path, picture, Mark(GENERATED, {**settings, "persona": dict(persona.settings)}))
-    print(f"1 face of {len(picture)}x{len(picture)} pixels: {path}")
+    for note in G.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(f"1 face of {len(picture)}x{len(picture)} pixels{_enlarged(G, len(picture))}: {path}")
     return 0
 
 

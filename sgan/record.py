@@ -5,7 +5,7 @@ import io
 import json
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from PIL import Image
@@ -20,6 +20,7 @@ from sgan.viz import plot_losses
 
 GRID_SAMPLES = 36
 GRID_SEED = 0
+PATHS = ("_path", "resume_from")  # settings that say where things lay: not for a file that travels
 PLOT_SECONDS = 10.0  # drawing the plot takes a quarter of a second: not more often than this
 
 
@@ -74,7 +75,8 @@ class Recorder:
         level, alpha = state.config.schedule(state.nimg)
         if alpha < 1.0:
             level -= 1
-        meta = {"nimg": state.nimg, "training": to_dict(state.config)}
+        settings = {name: value for name, value in to_dict(state.config).items() if not name.endswith(PATHS)}
+        meta = {"nimg": state.nimg, "training": settings | to_dict(state.hparams), "history": state.journal}
         path = save_generator(state.G_ema, self.run_dir / GENERATOR_NAME, meta, step=level)
         described = {
             **meta,
@@ -89,11 +91,12 @@ def _patch_text(patch: dict) -> str:
 
 
 def recorded(events: Iterator[Event], recorder: Recorder | None) -> Iterator[Event]:
-    """The events, each shown to the recorder first. A disk that refuses costs a picture, not the training."""
+    """The events, each shown to the recorder first. A disk that refuses costs a picture, not the training; only the
+    generator at the end must be written."""
     try:
         for event in events:
             if recorder is not None:
-                with suppress(OSError):
+                with nullcontext() if isinstance(event, Finished) else suppress(OSError):
                     recorder(event)
             yield event
     finally:

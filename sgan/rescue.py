@@ -60,13 +60,15 @@ class Lifeline:
     def rescue(self, state: TrainState) -> dict:
         """Puts the good copy back, with every learning rate halved; returns the change of hyper-parameters.
 
-        What the journal says after that moment is forgotten: replaying it gives the run as it went on.
+        Changes made since the good copy stay in force: they move into the journal at its moment, so that replaying it
+        gives the run as it went on.
         """
         restore(state, self.good)
+        late = [row["patch"] for row in state.journal if row["nimg"] > state.nimg]
         table = {
             resolution: state.hparams.learning_rate_at(resolution) / 2 for resolution in state.config.block_resolutions
         }
-        patch = {"learning_rate": table}
+        patch = {name: value for change in late for name, value in change.items()} | {"learning_rate": table}
         state.hparams = state.hparams.changed(patch)
         state.journal = [row for row in state.journal if row["nimg"] <= state.nimg]
         state.journal.append({"nimg": state.nimg, "patch": patch})

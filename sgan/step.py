@@ -272,8 +272,17 @@ def _split(flat: Tensor, like: list[Tensor]) -> tuple[Tensor, ...]:
 
 
 def rank() -> int:
-    return dist.getrank() if dist.is_available() and dist.is_initialized() else 0
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
 def world() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def any_process(flag: bool, device: torch.device) -> bool:
+    """Whether the flag is set in any of the processes, so that all come to the same decision."""
+    if world() == 1:
+        return flag
+    shared = torch.tensor(float(flag), device=device)
+    dist.all_reduce(shared, op=dist.ReduceOp.MAX)
+    return bool(shared)

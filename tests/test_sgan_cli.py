@@ -1,5 +1,6 @@
 """The real commands of sgan, run as a user runs them."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -117,6 +118,8 @@ def test_is_continue_false_starts_anew_and_keeps_the_old_run(faces, tmp_path):
     assert done.returncode == 0, done.stderr
     assert load_state(tmp_path / "run").nimg == 8
     assert load_state(tmp_path / "run" / "earlier-1").nimg == 16
+    done = sgan("train", "--save_folder_path", tmp_path / "run", "--n_sample_total", 12, cache=tmp_path)
+    assert "going on after 0.008 kimg" in done.stdout  # starting anew was asked for once
 
 
 def test_resume_from_starts_from_other_weights(run, faces, tmp_path):
@@ -210,6 +213,8 @@ def test_device_is_where_the_networks_lie():
         (["--mini_batch_size", "0"], ["mini_batch_size", "0"]),
         (["--batch_size", "64:0"], ["batch_size"]),
         (["--batch_size", "63:4"], ["63"]),
+        (["--batch_size", "64:1.5"], ["batch_size", "whole number"]),
+        (["--learning_rate", "inf"], ["learning_rate", "inf"]),
         (["--device", "toaster"], ["toaster"]),
         (["--device", "cuda:77"], ["cuda:77"]),
         (["--learning_rate", "fast"], ["learning_rate", "fast"]),
@@ -297,6 +302,20 @@ def test_show_says_when_there_is_no_mark(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     one_sentence(sgan("show", tmp_path / "text.png"), 1, "text.png")
     one_sentence(sgan("show", tmp_path / "none.png"), 1, "none.png")
+
+
+def test_every_flag_tells_its_default():
+    parser = main.build_parser()._subparsers._group_actions[0].choices["train"]
+    text = parser.format_help()
+    assert "MISSING" not in text and text.count("(default:") >= len(dataclasses.fields(TrainConfig))
+
+
+def test_workers_are_not_started_for_what_cannot_be(tmp_path):
+    done = sgan("train", "--image_folder_path", tmp_path / "none", "--n_gpu", 3, "--device", "cpu", cache=tmp_path)
+    one_sentence(done, 2, "cannot be shared by 3")
+    done = sgan("train", "--image_folder_path", tmp_path / "none", "--n_gpu", 2, "--device", "cpu", cache=tmp_path)
+    one_sentence(done, 1, "none")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_flags_are_made_from_the_settings():

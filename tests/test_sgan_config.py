@@ -91,6 +91,10 @@ def test_r1_gamma_rule():
         (dict(style_mixing=(9,)), "style_mixing"),
         (dict(resample="sinc"), "resample"),
         (dict(n_gpu=0), "n_gpu"),
+        (dict(DGR="abc"), "DGR"),
+        (dict(flip="no"), "flip"),
+        (dict(r1_gamma="much"), "r1_gamma"),
+        (dict(batch_size={8: 1.5}), "batch_size"),
         (dict(max_step=99), "max_step"),
     ],
 )
