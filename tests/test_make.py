@@ -363,7 +363,7 @@ def test_demo_runs_the_two_commands_it_prints(ready):
 def test_demo_has_a_photo_and_a_seed_of_its_own(ready):
     assert ready.run("make", "demo").returncode == 0
     sample, swap = demo_arguments(ready)
-    assert sample[sample.index("--seeds") + 1] == "7"
+    assert sample[sample.index("--seeds") + 1] == "31"
     assert (ready.folder / swap[swap.index("--dst") + 1]).read_text() == "x"
 
 
