@@ -25,6 +25,7 @@ from sgan.state import (
     CheckpointError,
     TrainState,
     load_state,
+    remove_leftovers,
     transfer_weights,
     write_bytes,
 )
@@ -171,6 +172,7 @@ def run_training(
     if not config.is_train:
         return recorded(iter([draw_grid(state, grid_z)]), recorder)
     if rank == 0:
+        remove_leftovers(run_dir)
         _describe_run(run_dir, config, dataset)
     on_open(state, dataset)
     events = train(

@@ -295,6 +295,26 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: str | Path) -> None:
+    """Removes what a process that was killed in the middle of write_bytes left in this folder."""
+    for temporary in Path(folder).glob(".*.tmp"):
+        pid = temporary.name.split(".")[-2]
+        if pid.isdecimal() and not _is_running(int(pid)):
+            temporary.unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    if os.name == "nt":  # there the signal 0 is Ctrl-C
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
+
+
 def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """Writes tensors and JSON-able meta as one safetensors file with a checksum over the tensors."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
