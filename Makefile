@@ -19,7 +19,7 @@ test:
 	@sh .ci/setup test
 	.venv/bin/python -m ruff check
 	.venv/bin/python -m ruff format --check
-	.venv/bin/python -m pytest -q --durations=10 $(ARGS)
+	.venv/bin/python -m pytest -q -n auto --dist loadgroup --durations=15 $(ARGS)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
