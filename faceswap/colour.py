@@ -17,13 +17,14 @@ SURE = 0.04  # weight of the mean shift where no skin is near
 GREY = 3.0  # mean difference of the channels (0..255) below which a target counts as without colour
 CONTRAST = 0.3  # of a face made lighter: exponent of the slope of the tone curve at the skin
 NEUTRAL = 0.2  # share of the shift of hue that a colourless pixel follows
+SAMPLES = 1000  # of the skin, from which the spread of its chroma is measured
 COARSE = 4  # the shift is smoothed on a grid this much coarser
 
 
 def is_grey(image: np.ndarray) -> bool:
     """Returns whether a uint8 [h, w, 3] image has no colour to speak of."""
-    red, green, blue = (image[:, :, k].astype(np.int16) for k in range(3))
-    return float(np.abs(red - green).mean() + np.abs(green - blue).mean()) < GREY
+    red, green, blue = cv2.split(image)
+    return cv2.mean(cv2.absdiff(red, green))[0] + cv2.mean(cv2.absdiff(green, blue))[0] < GREY
 
 
 def without_colour(image: np.ndarray) -> np.ndarray:
@@ -112,8 +113,9 @@ def tone_curve(light: np.ndarray, middle: np.ndarray, wanted: np.ndarray) -> np.
 
 def _bent(t: np.ndarray, slope: np.ndarray) -> np.ndarray:
     """Returns t ** (1 + (slope - 1) t^2) for t in [0, 1]: from 0 to 1, straight at first, with that slope at 1."""
-    t, slope = np.clip(t, 1e-6, 1.0), np.minimum(slope, 6.0)  # steeper, it would not rise everywhere
-    return t ** (1 + (slope - 1) * t * t)
+    t = np.clip(t, np.float32(1e-6), np.float32(1))
+    slope = np.minimum(slope, np.float32(6))  # steeper, it would not rise everywhere
+    return np.exp(np.log(t) * (1 + (slope - 1) * t * t))  # the power, several times faster
 
 
 def calm_chroma_noise(lab: np.ndarray, sigma: float) -> np.ndarray:
@@ -124,12 +126,14 @@ def calm_chroma_noise(lab: np.ndarray, sigma: float) -> np.ndarray:
 
 def _calm_chroma(source: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Returns the source with its spread of chroma reduced to the target's, for toned and faded photos."""
-    chosen = weight > 0.5
-    if chosen.sum() < 16:
+    chosen = np.flatnonzero(weight > 0.5)
+    if len(chosen) < 16:
         return source
-    spread = [float(np.linalg.norm(lab[chosen][:, 1:].std(0))) for lab in (source, target)]
+    chosen = chosen[:: max(1, len(chosen) // SAMPLES)]
+    own, wanted = (lab.reshape(-1, 3)[chosen, 1:] for lab in (source, target))
+    spread = [float(np.linalg.norm(values.std(0))) for values in (own, wanted)]
     factor = min(1.0, 1.4 * spread[1] / max(spread[0], 1e-3))
     if factor == 1.0:
         return source
-    mean = source[chosen][:, 1:].mean(0)
+    mean = own.mean(0)
     return np.dstack([source[:, :, :1], mean + factor * (source[:, :, 1:] - mean)]).astype(np.float32)

@@ -15,7 +15,7 @@ from faceswap.geometry import Rect, bounding_rect, scale_points
 from faceswap.regions import face_width
 
 GRID_FACE = 144  # a face is at most about this wide on the reduced grid, pixels
-MARGIN = 0.22  # room around the landmarks / face width
+MARGIN = 0.04  # room around the landmarks / face width: nothing outside the oval changes
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Frame:
     def around(cls, points: np.ndarray, size: tuple[int, int]) -> Frame:
         """Returns the frame of a face with [468, 3] `points` in a picture of `size` (h, w)."""
         width = face_width(points)
-        rect = bounding_rect(points, MARGIN * width, size)
+        rect = bounding_rect(points, MARGIN * width + 2, size)
         return cls(rect, max(1, int(np.ceil(width / GRID_FACE))))
 
     @property
@@ -61,6 +61,11 @@ class Frame:
             return grid
         (h, w), (gh, gw), s = self.size, grid.shape[:2], self.step
         return cv2.resize(grid, (gw * s, gh * s), interpolation=cv2.INTER_LINEAR)[:h, :w]
+
+    def repeat(self, grid: np.ndarray) -> np.ndarray:
+        """Returns an array [gh, gw] of flags at the size of the rectangle, each one repeated."""
+        (h, w), (gh, gw), s = self.size, grid.shape[:2], self.step
+        return cv2.resize(grid, (gw * s, gh * s), interpolation=cv2.INTER_NEAREST)[:h, :w]
 
     def to_rect(self, points: np.ndarray) -> np.ndarray:
         """Returns picture points in pixels of the rectangle."""

@@ -21,6 +21,7 @@ from faceswap.regions import LEFT_EYE, OVAL, RIGHT_EYE, box_of, mirror_points
 
 LANDMARKERS = ("mesh", "fan")
 CROP = 320  # side of the square the mesh sees, pixels
+FOLLOW_CROP = 256  # ... while it follows a face: its own square inside that then has the size of its input
 CROP_MARGIN = 2.0  # side of that square / longer side of the face's box
 SMALL = 384  # pictures with a shorter longer side are enlarged to it before they are searched
 SAME_FACE = 0.5  # overlap from which two results are one face
@@ -93,7 +94,7 @@ class MeshLandmarker:
         network = _new_mesh(video=True)
 
         def follow(image: np.ndarray, before: np.ndarray) -> np.ndarray | None:
-            crop, to_image = _crop_around(image, before)
+            crop, to_image = _crop_around(image, before, FOLLOW_CROP)
             points = _mesh_points(network, crop)
             return None if points is None else _move(points, to_image)
 
@@ -112,7 +113,7 @@ class MeshLandmarker:
         if first is None:
             return None
         first = _move(first, to_image)
-        crop, to_image = _crop_around(image, first)
+        crop, to_image = _crop_around(image, first, CROP)
         straight = _mesh_points(self._mesh, crop)
         mirrored = _mesh_points(self._mesh, np.ascontiguousarray(crop[:, ::-1]))
         if straight is None or mirrored is None:
@@ -127,12 +128,12 @@ def _new_mesh(video: bool):
     return FaceMesh(static_image_mode=not video, max_num_faces=1, refine_landmarks=False)
 
 
-def _crop_around(image: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns an upright square around known landmarks, and crop_to_image [2, 3]."""
+def _crop_around(image: np.ndarray, points: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns an upright square of `side` pixels around known landmarks, and crop_to_image [2, 3]."""
     eyes = np.stack([points[list(RIGHT_EYE), :2].mean(0), points[list(LEFT_EYE), :2].mean(0)])
     oval = points[list(OVAL), :2]
     size = float(np.linalg.norm(oval[0] - oval[len(oval) // 2]))
-    return crop_upright(image, eyes, size * CROP_MARGIN, CROP, centre=oval.mean(0))
+    return crop_upright(image, eyes, size * CROP_MARGIN, side, centre=oval.mean(0))
 
 
 def _mesh_points(network, crop: np.ndarray) -> np.ndarray | None:

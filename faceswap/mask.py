@@ -9,11 +9,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from faceswap.colour import calm_chroma_noise
 from faceswap.regions import BROW_LINE, MOUTH, OVAL, face_width, opening
-from faceswap.skin import Zones, glasses, grow_mask, smoothstep, uncovered
-from faceswap.warp import Maps
+from faceswap.skin import Zones, glasses, grow_mask, skin_likeness, smoothstep, to_lab, uncovered
+from faceswap.warp import Maps, Source
 
-COARSE = 5  # pixels of the grid between points where the distance to the oval's edge is computed
+COARSE = 26  # points along each side of the grid at which the distance to the oval's edge is computed
+SOURCE_FACE = 192  # the source's face is this wide when its bare skin is told from hair, pixels
 FEATHER = 0.10  # width of the soft edge / face width
 MASK_KINDS = ("auto", "oval", "brows")
 INSET = 0.01  # the edge starts this far inside the oval / face width
@@ -22,6 +24,7 @@ FOREHEAD_SEEN = 0.5  # share of the source's forehead that must be bare for it t
 BROW_LIFT = 0.045  # room above the brows where the forehead is cut off / height of the face
 COVER_FEATHER = 0.6  # of the edge of what covers the face / of the oval's
 BROW_FEATHER = 0.45  # of that cut / of the oval's
+FEW_PIXELS = 0.5  # of the size looked at below which the source's colours are taken as coarser still
 OPEN = (0.04, 0.08)  # opening of the mouth below which it is closed, above which it is open
 ALIKE = (0.45, 0.7)  # opening of the source / of the target between which its own teeth come to be used
 
@@ -50,13 +53,13 @@ def soften(inside: np.ndarray, feather: float) -> np.ndarray:
 def inner_distance(corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Returns float32 [h, w]: how far each pixel lies inside a polygon, in pixels; negative outside.
 
-    Exact on a coarse grid of COARSE pixels, linear between: the polygon may reach beyond the picture, and the
+    Exact at COARSE x COARSE places, linear between: the polygon may reach beyond the picture, and the
     distance knows no steps.
 
     Args:
         corners: [N, 2] of the closed polygon.
     """
-    count = tuple(max(-(-v // COARSE), 2) for v in size)
+    count = tuple(max(min(v, COARSE), 2) for v in size)
     y, x = (((np.arange(n) + 0.5) * (v / n) - 0.5).astype(np.float32) for n, v in zip(count, size))
     px, py = np.tile(x, len(y))[:, None], np.repeat(y, len(x))[:, None]  # [P, 1]
     sx, sy = corners.astype(np.float32).T  # [N]
@@ -69,6 +72,56 @@ def inner_distance(corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     inside = np.count_nonzero(crossed & left, axis=1) % 2 == 1
     signed = np.where(inside, distance, -distance).astype(np.float32).reshape(count)
     return cv2.resize(signed, size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+class SourceSkin:
+    """What of the source is bare skin: worked out once, in its own picture, and carried along by every warp.
+
+    Args:
+        source: the face to show.
+    """
+
+    def __init__(self, source: Source):
+        image, points, self._scale = source.at_width(SOURCE_FACE)
+        lab = to_lab(image)
+        if self._scale[0] > 1 / FEW_PIXELS:
+            lab = calm_chroma_noise(lab, 0.5 * self._scale[0])
+        self._likeness, self._width = skin_likeness(lab, points), face_width(points)
+        zones = Zones(points, image.shape[:2])
+        self.forehead = bare_forehead(self._likeness, points, zones)
+        self._shown = uncovered(self._likeness, Maps(points, points, image.shape[:2]), zones)
+        self._covers: dict[float, np.ndarray] = {}
+
+    def likeness(self, place: np.ndarray) -> np.ndarray:
+        """Returns float32 [h, w]: likeness of skin at each place (x, y), pixels of the source, [h, w, 2]."""
+        return self._carry(self._likeness, place)
+
+    def shown(self, place: np.ndarray, feather: float) -> np.ndarray | None:
+        """Returns float32 [h, w] in [0, 1]: 0 at each place that something covers, with a soft edge; None if none is.
+
+        Args:
+            place: float32 [h, w, 2], (x, y) in pixels of the source.
+            feather: width of the soft edge / face width.
+        """
+        if self._shown is None:
+            return None
+        if feather not in self._covers:
+            self._covers[feather] = soft_cover(self._shown, self._width, feather)
+        return self._carry(self._covers[feather], place)
+
+    def _carry(self, values: np.ndarray, place: np.ndarray) -> np.ndarray:
+        own = (place + np.float32(0.5)) * np.float32(self._scale) - np.float32(0.5)
+        return cv2.remap(values, own, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def soft_cover(shown: np.ndarray, width: float, feather: float) -> np.ndarray:
+    """Returns float32 [h, w]: a binary mask of what is bare, a little smaller and with a soft edge.
+
+    Args:
+        width: of the face in pixels.
+        feather: width of the edge / face width.
+    """
+    return soften(1 - grow_mask(1 - shown, SPARE * width), COVER_FEATHER * feather * width)
 
 
 def bare_forehead(skin: np.ndarray, points: np.ndarray, zones: Zones) -> float:
@@ -89,7 +142,8 @@ def below_brows(points: np.ndarray) -> np.ndarray:
 
 def face_mask(
     points: np.ndarray,
-    source_skin: np.ndarray,
+    source: SourceSkin,
+    place: np.ndarray,
     target_skin: np.ndarray,
     target_light: np.ndarray,
     maps: Maps,
@@ -100,7 +154,8 @@ def face_mask(
 
     Args:
         points: [468, 3] mesh points of the target on the grid.
-        source_skin: float32 [h, w], skin likeness of the warped source.
+        source: what the source shows.
+        place: float32 [h, w, 2], which pixel (x, y) of the source is shown at each pixel.
         target_skin: float32 [h, w], skin likeness of the target.
         target_light: float32 [h, w], L in [0, 100] of the target.
         maps: of the target, for what is opposite.
@@ -108,19 +163,19 @@ def face_mask(
             hair covers the source's forehead, less hair in the source and what lies over the target's face.
         feather: width of the soft edge / face width.
     """
-    size, width = source_skin.shape, face_width(points)
+    size, width = target_skin.shape, face_width(points)
     inset, soft = INSET * width, max(feather * width, 0.5)
     mask = smoothstep(inner_distance(points[list(OVAL), :2], size), inset, inset + soft)
-    zones = Zones(points, size) if kind == "auto" else None
-    if kind == "brows" or (zones and bare_forehead(source_skin, points, zones) < FOREHEAD_SEEN):
+    if kind == "brows" or (kind == "auto" and source.forehead < FOREHEAD_SEEN):
         below = inner_distance(below_brows(points), size)
         mask = np.minimum(mask, smoothstep(below, 0, BROW_FEATHER * soft))
-    for skin in (source_skin, target_skin) if zones else ():
-        shown = uncovered(skin, maps, zones)
-        if shown is not None:
-            shown = 1 - grow_mask(1 - shown, SPARE * width)
-            mask = np.minimum(mask, soften(shown, COVER_FEATHER * feather * width))
-    rims = glasses(target_light, points) if zones else None
+    if kind != "auto":
+        return mask
+    own = source.shown(place, feather)
+    bare = uncovered(target_skin, maps, Zones(points, size))
+    for shown in (own, None if bare is None else soft_cover(bare, width, feather)):
+        mask = mask if shown is None else np.minimum(mask, shown)
+    rims = glasses(target_light, points)
     if rims is not None:
         near = cv2.dilate(rims, np.ones((3, 3), np.uint8)).astype(np.float32)
         mask = mask * (1 - cv2.GaussianBlur(near, (0, 0), 0.7))

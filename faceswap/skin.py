@@ -29,11 +29,12 @@ SPECK = 0.003  # share of the face below which what is foreign is not looked int
 ONE_SIDED = 0.6  # share of a part that must have bare skin opposite
 RIM_WIDTH = 0.06  # a rim of glasses is thinner than this / face width
 BRIDGE = 8.0  # L by which the bridge of glasses is darker than the nose beside it
+LOWER_QUARTER = 4  # of the 17 places along that line, sorted
 RIM_CONTRAST = 0.3  # of a rim / of the bridge
 LID_ROOM = 0.03  # around the eyes where dark lines are lids and lashes / face width
 GLASSES_ZONE = (70, 105, 107, 336, 334, 300, 127, 356, 234, 454, 50, 280, 205, 425, 195)
 FEATURE_ROOM = 0.042  # around brows, eyes, nose and mouth that counts as theirs / face width
-PATCH_SAMPLES = 600
+PATCH_SAMPLES = 400
 LIGHT_FLOOR, COLOUR_FLOOR = 6.0, 3.0  # least deviation that counts as one sigma, CIE units
 KEEP, DROP = 2.0, 4.5  # sigmas up to which a pixel is skin for certain, and from which it is not
 
@@ -222,8 +223,7 @@ def uncovered(skin: np.ndarray, maps: Maps, zones: Zones) -> np.ndarray | None:
     beard = zones.below & (1 - hanging)
     lower = foreign & beard & zones.inside
     if lower.sum() > SPECK * zones.inside.sum():
-        other = cv2.remap(calm, maps.mirror, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        beard &= 1 - one_sided_parts(lower, other > 0.6, zones.inside)
+        beard &= 1 - one_sided_parts(lower, maps.opposite(calm) > 0.6, zones.inside)
     shown = ((1 - foreign) | _free_features(foreign, zones) | beard).astype(np.uint8)
     seed = np.zeros_like(shown)
     seed[zones.middle] = shown[zones.middle]
@@ -246,8 +246,8 @@ def glasses(light: np.ndarray, points: np.ndarray) -> np.ndarray | None:
     lines = cv2.morphologyEx(light, cv2.MORPH_BLACKHAT, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
     across = points[362, :2] - points[133, :2]
     ridge = points[8, :2] + np.linspace(0, 1, 25)[:, None] * (points[197, :2] - points[8, :2])
-    grid = (ridge[:, None] + np.linspace(-0.28, 0.28, 15)[None, :, None] * across).astype(np.float32)
-    heights = np.percentile(cv2.remap(lines, grid, None, cv2.INTER_LINEAR), 25, axis=1)
+    grid = (ridge[:, None] + np.linspace(-0.28, 0.28, 17)[None, :, None] * across).astype(np.float32)
+    heights = np.partition(cv2.remap(lines, grid, None, cv2.INTER_LINEAR), LOWER_QUARTER, axis=1)[:, LOWER_QUARTER]
     if heights.max() < BRIDGE:
         return None
     lids = grow_mask(hull(points, RIGHT_EYE, size) | hull(points, LEFT_EYE, size), LID_ROOM * width)

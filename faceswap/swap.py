@@ -18,7 +18,9 @@ from faceswap.mask import (
     ENOUGH_EYE,
     ENOUGH_MOUTH,
     FEATHER,
+    FEW_PIXELS,
     MASK_KINDS,
+    SourceSkin,
     detail_share,
     face_mask,
     keep_target,
@@ -30,7 +32,6 @@ from faceswap.tracking import Tracker
 from faceswap.warp import Maps, Source, sample
 from provenance import read_mark
 
-FEW_PIXELS = 0.5  # source / target size below which the source's colours are taken as coarser still
 SMALLEST = 8.0  # narrower faces are left alone, pixels
 MOUTH_KINDS = ("auto", "always", "never")
 
@@ -108,6 +109,7 @@ class Swapper:
             name = "the source picture" if isinstance(source, np.ndarray) else str(source)
             points = choose_faces(self.landmarker.find(image), face, name)[0]
         self.source = Source(image, to_mesh(points))
+        self._skin = SourceSkin(self.source)
 
     def find(self, image: np.ndarray) -> list[np.ndarray]:
         """Returns the landmarks of all faces of a picture, largest first."""
@@ -138,7 +140,7 @@ class Swapper:
         image = as_rgb(image)
         out = image.copy()
         for points in self.find(image) if faces is None else faces:
-            swap_face(out, self.source, to_mesh(points), self.options)
+            swap_face(out, self.source, self._skin, to_mesh(points), self.options)
         return out
 
 
@@ -163,12 +165,13 @@ def choose_faces(faces: Sequence[np.ndarray], face: int | str, name: str) -> lis
     return [faces[number]]
 
 
-def swap_face(image: np.ndarray, source: Source, points: np.ndarray, options: Options) -> bool:
+def swap_face(image: np.ndarray, source: Source, skin: SourceSkin, points: np.ndarray, options: Options) -> bool:
     """Replaces one face of `image` in place; returns whether there was room for one.
 
     Args:
         image: uint8 [H, W, 3] RGB, written to inside the face only.
         source: the face to show.
+        skin: what of it is bare.
         points: [468, 3] mesh points of the face to replace, pixels of `image`.
     """
     width = face_width(points)
@@ -178,24 +181,25 @@ def swap_face(image: np.ndarray, source: Source, points: np.ndarray, options: Op
     target, grid_points = frame.cut(image), frame.to_grid(points)
     maps = Maps(source.points, grid_points, frame.grid_size)
     reduction = face_width(source.points) / width
-    warped = sample(source, maps.flat if options.warp_2d else maps.mesh, frame, reduction)
+    place = maps.flat if options.warp_2d else maps.mesh
+    warped = sample(source, place, frame, reduction)
     target_grid = frame.reduce(target)
     grey = is_grey(target_grid)
     if grey:
         warped = without_colour(warped)
     source_grid = frame.reduce(warped)
     source_lab, target_lab = to_lab(source_grid), to_lab(target_grid)
-    plain_lab = source_lab
     if options.correct_color and reduction < FEW_PIXELS:
         source_lab = calm_chroma_noise(source_lab, 0.5 / (reduction * frame.step))
-    source_skin, target_skin = (skin_likeness(lab, grid_points) for lab in (source_lab, target_lab))
-    shown = face_mask(grid_points, source_skin, target_skin, target_lab[:, :, 0], maps, options.mask, options.feather)
-    both = source_skin * target_skin * (shown > 0)
+    target_skin = skin_likeness(target_lab, grid_points)
+    light = target_lab[:, :, 0]
+    shown = face_mask(grid_points, skin, place, target_skin, light, maps, options.mask, options.feather)
+    both = skin.likeness(place) * target_skin * (shown > 0)
     face = warped.astype(np.float32)
     if options.correct_color:
         corrected = correct_colour(source_lab, target_lab, both, grid_points)
-        face += frame.enlarge(to_rgb(corrected) - to_rgb(plain_lab))
-    face = match_grain(face, target, frame.enlarge(both) > 0.7, options.match_grain)
+        face += frame.enlarge(to_rgb(corrected) - source_grid)
+    face = match_grain(face, target, frame.repeat((both > 0.7).astype(np.uint8)), options.match_grain)
     if grey:
         face = without_colour(face)
     shown = keep_openings(shown, source.points, points, grid_points, options.keep_mouth)

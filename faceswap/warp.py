@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from faceswap.frame import Frame
-from faceswap.geometry import Rect, bounding_rect, fit_similarity, triangle_affines
+from faceswap.geometry import Rect, bounding_rect, fit_similarity, scale_points, triangle_affines
 from faceswap.regions import BROW_LINE, LEFT_EYE, LIPS, MESH_POINTS, NOSE, OVAL, RIGHT_EYE, face_width, mesh
 
 RIM = 1.3  # the mesh is continued outwards to this multiple of the oval, so that the map has no edge near the mask's
@@ -66,6 +66,16 @@ class Source:
         level = self._levels[number]
         return level, (level.shape[1] / width, level.shape[0] / height)
 
+    def at_width(self, width: float) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+        """Returns a copy in which the face is `width` pixels wide, its points, and (x, y) new size / old size."""
+        factor = width / face_width(self.points)
+        level, _ = self.level(1 / factor)
+        size = tuple(max(round(v * factor), 1) for v in self.image.shape[1::-1])
+        smaller = size[0] < level.shape[1]
+        image = cv2.resize(level, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+        scale = (size[0] / self.image.shape[1], size[1] / self.image.shape[0])
+        return image, scale_points(self.points, scale), scale
+
 
 def enlarge_twice(image: np.ndarray) -> np.ndarray:
     """Returns uint8 [2h, 2w, 3]: Lanczos, then sharpened without overshooting the brightest and darkest neighbour.
@@ -116,10 +126,11 @@ def triangle_map(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     triangles = rimmed_triangles()
     depth = points[triangles, 2].mean(1)
     depth[: 2 * len(OVAL)] = np.inf  # the rim lies behind everything
-    corners = np.round(points[triangles, :2] * (1 << SUBPIXEL_BITS)).astype(np.int32)
+    far_first = np.argsort(-depth, kind="stable")
+    corners = np.round(points[:, :2] * (1 << SUBPIXEL_BITS)).astype(np.int32)[triangles[far_first]]
     out = np.full(size, -1, np.int16)
-    for number in np.argsort(-depth, kind="stable").tolist():
-        cv2.fillConvexPoly(out, corners[number], number, cv2.LINE_8, SUBPIXEL_BITS)
+    for number, corner in zip(far_first.tolist(), corners):
+        cv2.fillConvexPoly(out, corner, number, cv2.LINE_8, SUBPIXEL_BITS)
     return out
 
 
@@ -199,26 +210,33 @@ class Maps:
         self._source, self._points, self._size = source, points, size
 
     @cached_property
+    def _rimmed(self) -> np.ndarray:
+        return add_rim(self._points)
+
+    @cached_property
     def _number(self) -> np.ndarray:
-        return triangle_map(add_rim(self._points), self._size)
+        return triangle_map(self._rimmed, self._size)
 
     @cached_property
     def mesh(self) -> np.ndarray:
         """Source coordinates following every landmark, float32 [h, w, 2]."""
-        return self._gather(self._source)
+        outside = self._similarity(self._source)
+        return gather_map(self._number, add_rim(self._source), self._rimmed, outside)
 
     @cached_property
     def flat(self) -> np.ndarray:
         """Source coordinates of the similarity that best fits the rigid features, float32 [h, w, 2]."""
         return similarity_map(self._similarity(self._source), self._size)
 
-    @cached_property
-    def mirror(self) -> np.ndarray:
-        """The same place on the other half of the target, float32 [h, w, 2] in pixels of the grid."""
-        return self._gather(self._points[mesh().mirror])
+    def opposite(self, values: np.ndarray) -> np.ndarray:
+        """Returns what a float32 [h, w] of the grid is at the same place on the other half of the face.
+
+        One value for each triangle, taken in its middle; 0 where there is no face.
+        """
+        middles = self._points[mesh().mirror[mesh().triangles], :2].mean(1)
+        found = cv2.remap(values, middles[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        rim = 2 * len(OVAL)
+        return np.concatenate([np.zeros(rim, np.float32), found[:, 0], np.zeros(1, np.float32)]).take(self._number)
 
     def _similarity(self, points: np.ndarray) -> np.ndarray:
         return fit_similarity(self._points[list(RIGID), :2], points[list(RIGID), :2])
-
-    def _gather(self, points: np.ndarray) -> np.ndarray:
-        return gather_map(self._number, add_rim(points), add_rim(self._points), self._similarity(points))

@@ -10,7 +10,7 @@ from test_faceswap_drawing import draw_face, place_mesh
 from faceswap import mask
 from faceswap.regions import LEFT_EYE, MOUTH, OVAL, RIGHT_EYE, face_width
 from faceswap.skin import glasses, skin_likeness, to_lab
-from faceswap.warp import Maps
+from faceswap.warp import Maps, Source
 
 POINTS = place_mesh(eyes_apart=80)
 SIZE = (256, 256)
@@ -18,8 +18,10 @@ FACE = draw_face(POINTS)
 
 
 def auto_mask(source=FACE, target=FACE, kind="auto", feather=mask.FEATHER, points=POINTS):
-    likeness = [skin_likeness(to_lab(image), points) for image in (source, target)]
-    return mask.face_mask(points, *likeness, to_lab(target)[:, :, 0], Maps(points, points, SIZE), kind, feather)
+    own, lab = Source(source, points), to_lab(target)
+    maps = Maps(own.points, points, SIZE)
+    likeness = skin_likeness(lab, points)
+    return mask.face_mask(points, mask.SourceSkin(own), maps.mesh, likeness, lab[:, :, 0], maps, kind, feather)
 
 
 @pytest.mark.parametrize("kind", mask.MASK_KINDS)

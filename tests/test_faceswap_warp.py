@@ -54,12 +54,16 @@ def test_the_nose_of_a_turned_head_covers_its_cheek():
     assert points[seen[seen < 468], 2].mean() < points[:, 2].mean()
 
 
-def test_the_mirror_map_leads_to_the_other_eye():
-    points = place_mesh(roll=0.3)
-    other = warp.Maps(points, points, SIZE).mirror
-    for corner in (33, 133, 61):
+def test_the_opposite_of_a_place_is_the_same_place_on_the_other_half_of_the_face():
+    points = place_mesh(roll=0.3, eyes_apart=80)
+    across = np.mgrid[: SIZE[0], : SIZE[1]][1].astype(np.float32)
+    down = np.mgrid[: SIZE[0], : SIZE[1]][0].astype(np.float32)
+    maps = warp.Maps(points, points, SIZE)
+    for corner in (33, 133, 61, 50):
         x, y = points[corner, :2].round().astype(int)
-        assert np.linalg.norm(other[y, x] - points[mesh().mirror[corner], :2]) < 2
+        found = np.float32([maps.opposite(values)[y, x] for values in (across, down)])
+        assert np.linalg.norm(found - points[mesh().mirror[corner], :2]) < 12  # a triangle is about that large
+    assert maps.opposite(across)[0, 0] == 0
 
 
 def test_triangles_seen_edge_on_throw_no_pixel_far_away():
