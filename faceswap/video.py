@@ -1,14 +1,15 @@
 """Video files through PyAV: frames out, swapped, in again; sound, times and rotation stay.
 
-`swap_video` decodes, swaps and encodes one frame after the other, so that memory does not grow with the length; decoder
-and encoder work ahead and behind in threads of their own. The result is written beside its place and then renamed.
+`swap_video` decodes and follows the faces in one thread, swaps in another and encodes in more, a few frames apart, so
+that memory does not grow with the length. The result is written beside its place and then renamed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +18,8 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from faceswap.tracking import Tracker
+from faceswap.pipeline import ahead
+from faceswap.tracking import Track, Tracker
 from provenance import COMPOSITE, Mark, to_xmp
 
 H264 = ("libx264", "yuv420p", {"crf": "18", "preset": "veryfast"})
@@ -32,6 +34,7 @@ FORMATS = {
 }
 VIDEO_SUFFIXES = tuple(FORMATS)
 USUAL_RATE = Fraction(30)
+AHEAD = 6  # frames and packets of sound that may be read before they are swapped
 
 
 @dataclass(frozen=True)
@@ -91,20 +94,38 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
-def swap_frames(frames: Iterator[tuple[np.ndarray, float]], tracker: Tracker, swap: Callable) -> Iterator[np.ndarray]:
-    """Yields one frame for each frame, with the face where one is found, unchanged where none is.
+@dataclass(frozen=True)
+class Piece:
+    """What is read of a video: a frame with its faces, a packet of sound, or neither for a packet that is damaged."""
 
-    Args:
-        frames: uint8 [H, W, 3] RGB and the time in seconds.
-        tracker: knows the faces from one frame to the next.
-        swap: swap(image, tracks) -> image.
-    """
-    before = None
-    for image, time in frames:
-        seconds = 1 / float(USUAL_RATE) if before is None or time <= before else time - before
-        before = time
-        tracks = tracker.update(image, seconds)
-        yield swap(image, tracks) if tracks else image
+    image: np.ndarray | None = None  # uint8 [H, W, 3] RGB
+    tracks: Sequence[Track] = ()
+    pts: int = 0  # in units of `time_base`
+    time_base: Fraction = 1 / USUAL_RATE
+    sound: av.Packet | None = None
+
+
+def read_pieces(source: av.container.InputContainer, tracker: Tracker) -> Iterator[Piece]:
+    """Yields all of a video in the order of the file, its faces followed from frame to frame."""
+    stream, frames, before = source.streams.video[0], 0, None
+    stream.thread_type = "AUTO"
+    for packet in source.demux([stream, *sounds_of(source)]):
+        if packet.stream.type == "audio":
+            yield Piece(sound=packet)
+            continue
+        try:
+            decoded = packet.decode()
+        except FFmpegError:
+            yield Piece()
+            continue
+        for frame in decoded:
+            time = frame.time if frame.time is not None else frames / float(USUAL_RATE)
+            seconds = 1 / float(USUAL_RATE) if before is None or time <= before else time - before
+            image, before = upright(frame), time
+            tracks = [copy(track) for track in tracker.update(image, seconds)]  # the tracker goes on meanwhile
+            base = frame.time_base or stream.time_base
+            yield Piece(image, tracks, frame.pts if frame.pts is not None else round(frames / USUAL_RATE / base), base)
+            frames += 1
 
 
 class Writer:
@@ -271,7 +292,8 @@ def swap_video(
     Args:
         src: path of the video.
         out, settings, codec, crf: as for `Writer`.
-        tracker, swap: as for `swap_frames`.
+        tracker: knows the faces from one frame to the next.
+        swap: swap(image, tracks) -> image, for frames with a face; the image itself for one that stays as it is.
 
     Raises:
         OSError, ValueError: the video cannot be read or written; nothing is left behind.
@@ -296,39 +318,18 @@ def swap_video(
 
 def _swap_stream(source, writer: Writer, tracker: Tracker, swap: Callable) -> Iterator[Progress]:
     """Yields the progress after each frame of an opened video."""
-    stream = source.streams.video[0]
-    stream.thread_type = "AUTO"
-    total = expected_frames(source)
-    swapped = damaged = 0
-    current: list[av.VideoFrame] = []
-    counted = []
-
-    def images() -> Iterator[tuple[np.ndarray, float]]:
-        nonlocal damaged
-        for packet in source.demux([stream, *sounds_of(source)]):
-            if packet.stream.type == "audio":
-                writer.write_sound(packet)
-                continue
-            try:
-                frames = packet.decode()
-            except FFmpegError:
+    total, swapped, damaged = expected_frames(source), 0, 0
+    with contextlib.closing(ahead(read_pieces(source, tracker), AHEAD)) as pieces:
+        for piece in pieces:
+            if piece.sound is not None:
+                writer.write_sound(piece.sound)
+            elif piece.image is None:
                 damaged += 1
-                continue
-            for frame in frames:
-                current[:] = [frame]
-                yield upright(frame), frame.time if frame.time is not None else writer.frames / float(USUAL_RATE)
-
-    def counting(image: np.ndarray, tracks: list) -> np.ndarray:
-        result = swap(image, tracks)
-        counted.append(result is not image)
-        return result
-
-    for image in swap_frames(images(), tracker, counting):
-        frame = current[0]
-        pts = frame.pts if frame.pts is not None else round(writer.frames / USUAL_RATE / stream.time_base)
-        writer.write_frame(image, pts, frame.time_base or stream.time_base)
-        swapped, counted[:] = swapped + sum(counted), []
-        yield Progress(writer.frames, total, swapped, damaged)
+            else:
+                result = swap(piece.image, piece.tracks) if piece.tracks else piece.image
+                swapped += result is not piece.image
+                writer.write_frame(result, piece.pts, piece.time_base)
+                yield Progress(writer.frames, total, swapped, damaged)
 
 
 def expected_frames(container: av.container.InputContainer) -> int:

@@ -12,6 +12,7 @@ from test_faceswap_drawing import FakeLandmarker, draw_face, place_mesh
 
 from faceswap import video
 from faceswap.main_video import FaceChoice, Latest, Meter, live_results
+from faceswap.pipeline import ahead
 from faceswap.regions import face_width
 from faceswap.swap import Options, Swapper
 from faceswap.tracking import OneEuro, Track, Tracker, face_look, smoothing
@@ -222,6 +223,37 @@ def test_files_that_are_no_video_are_named(tmp_path):
         video.open_video(tmp_path / "b.mp4")
     with pytest.raises(ValueError, match="no such encoder"):
         video.codec_of("h999")
+
+
+def test_work_ahead_keeps_its_order_is_bounded_and_ends_with_whoever_wants_it():
+    made = []
+
+    def numbers():
+        for number in itertools.count():
+            made.append(number)
+            yield number
+
+    items = ahead(numbers(), 3)
+    assert [next(items) for _ in range(10)] == list(range(10))
+    time.sleep(0.05)
+    assert len(made) <= 10 + 3 + 2  # those waiting, and one in hand at each side
+    items.close()
+    assert not [t for t in threading.enumerate() if t.name == "ahead"]
+    count = len(made)
+    time.sleep(0.02)
+    assert len(made) == count
+    assert list(ahead(iter([]), 2)) == []
+
+
+def test_an_error_of_the_work_ahead_comes_at_its_place():
+    def fails():
+        yield 1
+        raise ValueError("bad frame")
+
+    items = ahead(fails(), 4)
+    assert next(items) == 1
+    with pytest.raises(ValueError, match="bad frame"):
+        next(items)
 
 
 def test_the_filter_calms_a_face_at_rest_and_does_not_lag_behind_a_quick_one():

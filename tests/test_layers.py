@@ -18,8 +18,9 @@ FLOORS = {
     "sgan": [
         {"__init__", "__main__"},
         {"main", "main_sample", "main_convert", "main_judge"}
-        | {"panel", "panel_train", "panel_faces", "panel_form", "panel_walk", "panel_nearest", "panel_text"},
-        {"judging", "inspection", "editing", "persona", "walk", "nearest", "launch"},
+        | {"panel", "panel_train", "panel_faces", "panel_form", "panel_walk", "panel_nearest", "panel_text"}
+        | {"panel_checks"},
+        {"judging", "inspection", "editing", "persona", "walk", "nearest", "launch", "workers"},
         {"sampling", "loop", "resume", "step", "meter", "rescue", "logs", "record"},
         {"state", "export"},
         {"formats"},
@@ -37,7 +38,7 @@ FLOORS = {
         {"video", "batch", "match", "align"},
         {"swap", "tracking"},
         {"landmarks", "detection", "warp", "mask", "skin", "colour", "grain", "blending", "frame", "sheet", "preview"},
-        {"regions", "geometry", "images"},
+        {"regions", "geometry", "images", "pipeline"},
     ],
     "provenance": [{"__init__"}, {"files"}, {"xmp"}, {"mark"}],
     "panels": [{"__init__"}],

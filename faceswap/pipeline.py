@@ -1,0 +1,52 @@
+"""Stages that work at the same time: an iterator that is worked out in a thread of its own, a little ahead."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+PATIENCE = 0.1  # seconds between looks whether anyone still wants the next item
+
+
+def ahead(items: Iterator[Item], count: int) -> Iterator[Item]:
+    """Yields the items of an iterator in their order while a thread works out at most `count` of them in advance.
+
+    An exception of the iterator is raised at its place. Closed early, or left by an exception, it waits until the
+    thread has ended, so that what the iterator uses may be closed afterwards.
+    """
+    ready: queue.Queue = queue.Queue(max(count, 1))
+    unwanted = threading.Event()
+
+    def put(item: Item | None, error: BaseException | None, ended: bool) -> None:
+        while not unwanted.is_set():
+            try:
+                return ready.put((item, error, ended), timeout=PATIENCE)
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for item in items:
+                put(item, None, False)
+                if unwanted.is_set():
+                    return
+            put(None, None, True)
+        except BaseException as error:  # told to whoever waits for the item
+            put(None, error, True)
+
+    thread = threading.Thread(target=work, name="ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error, ended = ready.get()
+            if error is not None:
+                raise error
+            if ended:
+                return
+            yield item
+    finally:
+        unwanted.set()
+        thread.join()
