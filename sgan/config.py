@@ -121,10 +121,19 @@ class ModelConfig:
         {}, "feature maps by resolution, where they do not follow channel_base and channel_max",
         min=1, max=4096, by_resolution=True,
     )  # fmt: skip
-    g_architecture: str = setting("skip", "stylegan2: how the generator adds up", choices=("skip", "resnet"))
-    d_architecture: str = setting("resnet", "stylegan2: residual or plain discriminator", choices=("resnet", "orig"))
+    g_architecture: str = setting(
+        "skip", "stylegan2: generator that sums colours, residual, or plain", choices=("skip", "resnet", "orig")
+    )
+    d_architecture: str = setting(
+        "resnet",
+        "stylegan2: discriminator that is residual, plain, or sums colours",
+        choices=("resnet", "orig", "skip"),
+    )
     conv_clamp: float = setting(0.0, "stylegan2: bound of the feature maps' values; 0: none", min=0, max=1e6)
     c_dim: int = setting(0, "classes that the generator tells apart (networks made elsewhere)", min=0, max=100_000)
+    dim_z: int = setting(
+        0, "dimension of z where it is not that of w (networks made elsewhere); 0: it is", min=0, max=4096
+    )
 
     def __post_init__(self):
         check_ranges(self)
@@ -138,6 +147,11 @@ class ModelConfig:
     def resolution(self) -> int:
         """Highest resolution, 2^(max_step+2)."""
         return resolution_of(self.max_step)
+
+    @property
+    def z_dim(self) -> int:
+        """Dimension of z."""
+        return self.dim_z or self.dim_latent
 
     @property
     def min_step(self) -> int:
@@ -255,9 +269,9 @@ class TrainConfig(ModelConfig, HParams):
             raise ConfigError(f"max_step is {self.max_step}, below step {self.step}; max_step must be at least step")
         if self.step < self.min_step:
             raise ConfigError(f"step is {self.step}, below the layer of dim_input {self.dim_input} ({self.min_step})")
-        if self.g_architecture == "resnet" and self.step < self.max_step:
+        if self.g_architecture != "skip" and self.step < self.max_step:
             raise ConfigError(
-                "g_architecture is resnet, which has colours at the last layer only; set step to max_step"
+                f"g_architecture is {self.g_architecture}, which colours the last layer alone; set step to max_step"
             )
         if self.c_dim:
             raise ConfigError(f"c_dim is {self.c_dim}, but training knows no classes; set it to 0")

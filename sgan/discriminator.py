@@ -22,7 +22,7 @@ SKIP_GAIN = math.sqrt(0.5)  # keeps the variance of a residual sum
 
 
 class DiscriminatorBlock(nn.Module):
-    """One resolution: two convolutions, halving the size, beside a 1x1 skip unless d_architecture is "orig"."""
+    """One resolution: two convolutions, halving the size, beside a 1x1 skip where d_architecture is "resnet"."""
 
     def __init__(self, channels: int, out_channels: int, config: ModelConfig):
         super().__init__()
@@ -135,6 +135,7 @@ class Discriminator(nn.Module):
         self.config = config
         self.min_step, self.max_step = config.min_step, config.max_step
         self.resample = config.resample if config.arch == "stylegan2" else "fast"
+        self.sums_colours = config.arch == "stylegan2" and config.d_architecture == "skip"
         *upper, lowest = reversed(config.block_resolutions)
         for resolution in upper:
             channels, below = config.channels(resolution), config.channels(resolution // 2)
@@ -149,14 +150,18 @@ class Discriminator(nn.Module):
     ) -> Tensor:
         """img [N, 3, R, R] in [-1, 1], R = 2^(step+2) -> logits [N], float32.
 
-        alpha < 1 blends the newest block with the colours of the halved picture (arXiv 1710.10196, figure 2).
+        alpha < 1 blends the newest block with the colours of the halved picture (arXiv 1710.10196, figure 2). Where
+        d_architecture is "skip" these colours are added at every resolution (arXiv 1912.04958, figure 7b).
         """
         step = self.max_step if step is None else step
         img = img.to(dtype=dtype, memory_format=torch.channels_last)
         x = getattr(self, f"b{2 ** (step + 2)}").from_rgb(img)
         for level in range(step, self.min_step, -1):
             x = getattr(self, f"b{2 ** (level + 2)}")(x)
-            if level == step and alpha < 1.0:
-                below = getattr(self, f"b{2 ** (level + 1)}")
+            below = getattr(self, f"b{2 ** (level + 1)}")
+            if self.sums_colours:
+                img = downsample_2d(img, self.resample)
+                x = torch.add(below.from_rgb(img), x, alpha=alpha if level == step else 1.0)
+            elif level == step and alpha < 1.0:
                 x = below.from_rgb(downsample_2d(img, self.resample)).lerp(x, alpha)
         return getattr(self, f"b{2 ** (self.min_step + 2)}")(x)

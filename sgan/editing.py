@@ -42,7 +42,7 @@ def layers_of(config: ModelConfig, name: str) -> list[int]:
 @torch.no_grad()
 def sample_w(G: Generator, n: int = SAMPLES) -> Tensor:
     """w [n, w_dim] of fixed latents, float32."""
-    z = torch.from_numpy(np.random.RandomState(0).randn(n, G.config.dim_latent)).float()
+    z = torch.from_numpy(np.random.RandomState(0).randn(n, G.config.z_dim)).float()
     return G.mapping(z.to(G.mapping.w_avg.device))[:, 0]
 
 

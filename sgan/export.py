@@ -17,17 +17,19 @@ from sgan.config import ConfigError, ModelConfig, TrainConfig
 from sgan.foreign import Foreign, rosinality_d_names, rosinality_names
 from sgan.formats import CheckpointError, opening_notes
 from sgan.networks import Generator
+from sgan.nvidia import choose_class
 from sgan.ops import fir_kernel
 from sgan.state import (
     TrainState,
     copy_weights,
     find_checkpoint,
-    load_generator,
+    read_header,
     read_weights,
     save_generator,
     write_bytes,
     write_state,
 )
+from sgan.unpickle import Refused
 
 ONNX_OPSET = 23
 ONNX_TOLERANCE = 1e-3  # of the picture's range, between onnxruntime and PyTorch
@@ -42,11 +44,14 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
 
-def convert(source: str | Path, target: str | Path, generator_only: bool = False) -> Report:
+def convert(
+    source: str | Path, target: str | Path, generator_only: bool = False, class_index: int | None = None
+) -> Report:
     """Reads a checkpoint of any known program and writes `target` in the format that its ending names.
 
-    .safetensors: ours, with the discriminator where there is one; .pt: rosinality's; .onnx: the generator. ConfigError
-    for another ending, CheckpointError (or ValueError) for what cannot be read or expressed.
+    .safetensors: ours, with the discriminator where there is one; .pt: rosinality's; .onnx: the generator. class_index
+    makes networks with classes into those of one class. ConfigError for another ending or class, CheckpointError (or
+    ValueError) for what cannot be read or expressed.
     """
     writers: dict[str, Callable] = {".safetensors": _write_ours, ".pt": _write_rosinality, ".onnx": _write_onnx}
     target = Path(target)
@@ -56,11 +61,22 @@ def convert(source: str | Path, target: str | Path, generator_only: bool = False
     if target.exists() and target.samefile(path):
         raise ConfigError(f"{target} is the file to read; name another one to write")
     weights = read_weights(path)
-    if generator_only:
+    if class_index is not None:
+        weights = _of_class(weights, class_index, path)
+    if weights.config.c_dim and "D" in weights.networks and not generator_only:
+        weights.notes.append("its discriminator, which judges classes, was left out; --class N keeps it, for one class")
+    if generator_only or weights.config.c_dim:
         weights.networks.pop("D", None)
     report = writers[target.suffix](weights, path, target)
     report.notes = opening_notes(weights, path) + report.notes
     return report
+
+
+def _of_class(weights: Foreign, index: int, path: Path) -> Foreign:
+    try:
+        return choose_class(weights, index)
+    except Refused as error:
+        raise ConfigError(f"{path} {error}") from None
 
 
 def _find(source: str | Path, generator: bool) -> Path:
@@ -73,12 +89,21 @@ def _find(source: str | Path, generator: bool) -> Path:
     return find_checkpoint(source)
 
 
+def _generator(weights: Foreign) -> tuple[Generator, int]:
+    """The generator that draws best, ready to draw, and the last layer that has faded in."""
+    G = Generator(weights.config)
+    G.load_state_dict(weights.networks.get("G_ema") or weights.networks["G"])
+    step = weights.step - 1 if weights.alpha < 1 else weights.step
+    return G.eval().requires_grad_(False), max(step, weights.config.min_step)
+
+
 def _write_ours(weights: Foreign, path: Path, target: Path) -> Report:
     """A state (generator, moving average, discriminator), or a generator alone."""
     if "D" not in weights.networks:
-        G = load_generator(path)
-        save_generator(G, target, {"source": weights.source, "nimg": G.meta.get("nimg", 0)}, step=G.trained_step)
-        side = 2 ** (G.trained_step + 2)
+        G, step = _generator(weights)
+        nimg = 0 if weights.source else read_header(path)[1].get("nimg", 0)
+        save_generator(G, target, {"source": weights.source, "nimg": nimg}, step=step)
+        side = 2 ** (step + 2)
         return Report(
             f"{target}: generator of {side}x{side} pixels; draw with python -m sgan sample --checkpoint {target}"
         )
@@ -206,8 +231,7 @@ def _write_onnx(weights: Foreign, path: Path, target: Path) -> Report:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise CheckpointError(f"writing {target} needs {error.name}; install it: pip install '.[export]'") from None
-    G = load_generator(path)
-    drawing = Drawing(G, G.trained_step).eval()
+    drawing = Drawing(*_generator(weights)).eval()
     data = export_onnx(drawing)
     difference = compare_onnx(drawing, data)
     if not difference <= ONNX_TOLERANCE:
@@ -215,10 +239,10 @@ def _write_onnx(weights: Foreign, path: Path, target: Path) -> Report:
             f"{target} was not written: onnxruntime is off by {difference:.2g} of the picture's range"
         )
     write_bytes(target, data)
-    side = 2 ** (G.trained_step + 2)
+    side = 2 ** (drawing.step + 2)
     return Report(
-        f"{target}: ONNX opset {ONNX_OPSET}, inputs {', '.join(_inputs(G.config, 1, 0))}, output image [N, 3, {side}, "
-        f"{side}]; onnxruntime is off by at most {difference:.1e} of the picture's range"
+        f"{target}: ONNX opset {ONNX_OPSET}, inputs {', '.join(_inputs(weights.config, 1, 0))}, output image "
+        f"[N, 3, {side}, {side}]; onnxruntime is off by at most {difference:.1e} of the picture's range"
     )
 
 
@@ -251,5 +275,5 @@ def compare_onnx(drawing: Drawing, data: bytes) -> float:
 def _inputs(config: ModelConfig, n: int, seed: int) -> dict[str, Tensor]:
     """Latents, psi and classes to trace with or to compare on."""
     generator = torch.Generator().manual_seed(seed)
-    inputs = {"z": torch.randn(n, config.dim_latent, generator=generator), "truncation_psi": torch.tensor(0.7)}
+    inputs = {"z": torch.randn(n, config.z_dim, generator=generator), "truncation_psi": torch.tensor(0.7)}
     return inputs | ({"c": torch.eye(config.c_dim)[[0] * n]} if config.c_dim else {})

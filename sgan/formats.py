@@ -167,7 +167,7 @@ def check_sizes(config: ModelConfig, tensors: dict[str, Tensor], path: str | Pat
 @torch.no_grad()
 def _estimate_w_avg(foreign: Foreign) -> None:
     """The mean of w, for programs that do not store it: over latents of a fixed seed."""
-    z = torch.randn(W_AVG_SAMPLES, foreign.config.dim_latent, generator=torch.Generator().manual_seed(W_AVG_SEED))
+    z = torch.randn(W_AVG_SAMPLES, foreign.config.z_dim, generator=torch.Generator().manual_seed(W_AVG_SEED))
     for name in set(foreign.networks) - {"D"}:
         tensors = foreign.networks[name]
         mapping = MappingNetwork(foreign.config)

@@ -16,6 +16,10 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="IN", help="a checkpoint of this project or another, or a folder of one")
     parser.add_argument("target", metavar="OUT", help="a file ending in .safetensors, .pt or .onnx")
     parser.add_argument("--generator_only", action="store_true", help="leave the discriminator out")
+    parser.add_argument(
+        "--class", type=int, dest="class_index", metavar="N",
+        help="of networks with classes: class N alone, as networks without classes, whose training can go on",
+    )  # fmt: skip
     parser.set_defaults(run=run_convert)
 
 
@@ -23,7 +27,7 @@ def run_convert(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """`convert`: writes one file and says what it holds."""
     from sgan.export import convert
 
-    report = convert(options.source, options.target, options.generator_only)
+    report = convert(options.source, options.target, options.generator_only, options.class_index)
     for note in report.notes:
         print(f"note: {note}", file=sys.stderr)
     print(report.text)

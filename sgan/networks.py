@@ -44,7 +44,7 @@ class MappingNetwork(nn.Module):
         super().__init__()
         self.num_layers, self.num_ws, self.c_dim = config.n_fc, config.num_ws, config.c_dim
         self.label = 0
-        features = config.dim_latent
+        features = config.z_dim
         if config.c_dim:
             self.embed = EqualizedLinear(config.c_dim, config.dim_latent)
             features += config.dim_latent
@@ -165,7 +165,8 @@ class ToRGBLayer(nn.Module):
 class SynthesisBlock(nn.Module):
     """One resolution of the generator: constant or up-sampling layer, a second layer, and a colour output.
 
-    A residual generator (g_architecture "resnet") also has a 1x1 skip, and colours in its last block alone.
+    A residual generator (g_architecture "resnet") also has a 1x1 skip. It and a plain one ("orig") have colours in the
+    last block alone.
     """
 
     def __init__(self, in_channels: int, resolution: int, config: ModelConfig):
@@ -180,7 +181,8 @@ class SynthesisBlock(nn.Module):
             self.conv0 = SynthesisLayer(in_channels, channels, resolution, config, up=True)
             act_gain = LRELU_GAIN * SKIP_GAIN if residual else LRELU_GAIN
         self.conv1 = SynthesisLayer(channels, channels, resolution, config, act_gain=act_gain)
-        self.torgb = ToRGBLayer(channels, config) if not residual or resolution == config.resolution else None
+        coloured = config.g_architecture == "skip" or resolution == config.resolution
+        self.torgb = ToRGBLayer(channels, config) if coloured else None
         self.skip = EqualizedConv2d(in_channels, channels, 1, bias=False) if residual and in_channels else None
 
     @property
@@ -237,11 +239,13 @@ class SynthesisNetwork(nn.Module):
         """ws [N, num_ws, w_dim] -> images [N, 3, R, R] float32, about [-1, 1], R = 2^(step+2) (None: max_step).
 
         noise_mode is "random", "const" or "none". dtype is that of the feature maps; colour stays float32. ValueError
-        for a residual generator below max_step, where it has no colours.
+        for a residual or plain generator below max_step, where it has no colours.
         """
         step = self.max_step if step is None else step
-        if step != self.max_step and self.config.g_architecture == "resnet":
-            raise ValueError(f"a residual generator draws its full resolution alone: step {self.max_step}, not {step}")
+        if step != self.max_step and self.config.g_architecture != "skip":
+            raise ValueError(
+                f"this generator has colours at its full resolution alone: step {self.max_step}, not {step}"
+            )
         x = img = None
         first = 0
         for level in range(self.min_step, step + 1):

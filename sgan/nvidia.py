@@ -4,15 +4,18 @@ Their pickles hold objects; the readers give their parameters and attributes as 
 ours already.
 """
 
+import dataclasses
 import math
 import re
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sgan.config import ModelConfig
 from sgan.foreign import MAPPING_LR_MULT, Foreign, check_filter, model_config, shape_of, step_of
+from sgan.ops import LRELU_GAIN, LRELU_SLOPE, normalize_2nd_moment
 from sgan.torchfile import TensorView
 from sgan.unpickle import Record, Refused
 
@@ -77,6 +80,7 @@ def read_nvidia(data: dict) -> Foreign:
             notes.append(f"the discriminator was left out: {problem}")
         else:
             networks["D"] = {name: view.tensor().float() for name, view in views_of(modules).items() if _kept(name)}
+            _scale_mapping(modules, networks["D"])
     return Foreign(NVIDIA, config, networks, config.max_step, notes=notes)
 
 
@@ -101,30 +105,28 @@ def generator_config(modules: dict, views: dict[str, TensorView]) -> ModelConfig
     n_fc = sum(bool(re.fullmatch(r"mapping\.fc\d+", name)) for name in modules)
     w_dim, z_dim = shape_of(views, f"mapping.fc{n_fc - 1}.weight", 2)[0], shape_of(views, "mapping.fc0.weight", 2)[1]
     c_dim = shape_of(views, "mapping.embed.weight", 2)[1] if "mapping.embed.weight" in views else 0
-    if z_dim != w_dim * (2 if c_dim else 1):
-        raise Refused("has a mapping network whose z and w differ in size, which is not supported")
-    residual = f"synthesis.b{blocks[-1]}.skip.weight" in views
-    if len(blocks) > 1 and not residual and "synthesis.b4.torgb.weight" not in views:
-        raise Refused("has a generator of the plain kind; skip and residual ones are supported")
+    z_dim -= w_dim if c_dim else 0
+    if z_dim < 1 or (c_dim and views["mapping.embed.weight"].shape[0] != w_dim):
+        raise Refused("has a mapping network without a latent z, or whose classes and w differ in size")
     clamp = modules[f"synthesis.b{blocks[-1]}.conv1"].get("conv_clamp")
     return model_config(
         {res: shape_of(views, f"synthesis.b{res}.conv1.weight", 4)[0] for res in blocks},
-        max_step=step_of(blocks[-1]), n_fc=n_fc, dim_latent=w_dim, resample="fir", c_dim=c_dim,
-        g_architecture="resnet" if residual else "skip",
+        max_step=step_of(blocks[-1]), n_fc=n_fc, dim_latent=w_dim, dim_z=0 if z_dim == w_dim else z_dim,
+        resample="fir", c_dim=c_dim, g_architecture=_g_architecture(views, blocks[-1]),
         conv_clamp=float(clamp) if isinstance(clamp, (int, float)) else 0.0,
     )  # fmt: skip
+
+
+def _g_architecture(views: dict[str, TensorView], top: int) -> str:
+    if f"synthesis.b{top}.skip.weight" in views:
+        return "resnet"
+    return "skip" if top == 4 or "synthesis.b4.torgb.weight" in views else "orig"
 
 
 def _generator_tensors(modules: dict, views: dict[str, TensorView], config: ModelConfig) -> dict[str, Tensor]:
     tensors = {name: view.tensor().float() for name, view in views.items() if _kept(name)}
     tensors.setdefault("mapping.w_avg", torch.zeros(config.dim_latent))
-    for i in range(config.n_fc):  # the learning rate of the mapping is part of its weights' scale
-        gain = modules[f"mapping.fc{i}"].get("weight_gain")
-        inputs = tensors[f"mapping.fc{i}.weight"].shape[1]
-        ratio = gain * math.sqrt(inputs) / MAPPING_LR_MULT if isinstance(gain, float) else 1.0
-        if abs(ratio - 1) > 1e-6:
-            for part in ("weight", "bias"):
-                tensors[f"mapping.fc{i}.{part}"] = tensors[f"mapping.fc{i}.{part}"] * ratio
+    _scale_mapping(modules, tensors)
     for res in config.block_resolutions:
         for layer in ("conv0", "conv1") if res > 4 else ("conv1",):  # networks trained without noise
             tensors.setdefault(f"synthesis.b{res}.{layer}.noise_const", torch.zeros(res, res))
@@ -132,18 +134,86 @@ def _generator_tensors(modules: dict, views: dict[str, TensorView], config: Mode
     return tensors
 
 
+def _scale_mapping(modules: dict, tensors: dict[str, Tensor]) -> None:
+    """Brings the layers of a mapping to the learning rate multiplier that is ours: it is part of their scale."""
+    for path in [path for path in modules if re.fullmatch(r"mapping\.fc\d+", path)]:
+        gain, weight = modules[path].get("weight_gain"), tensors.get(f"{path}.weight")
+        if not isinstance(gain, float) or weight is None or weight.ndim != 2:
+            continue
+        ratio = gain * math.sqrt(weight.shape[1]) / MAPPING_LR_MULT
+        if abs(ratio - 1) > 1e-6:
+            for part in (f"{path}.weight", f"{path}.bias"):
+                tensors[part] = tensors[part] * ratio
+
+
+def choose_class(foreign: Foreign, index: int) -> Foreign:
+    """The same networks for one class alone, as networks without classes that compute the same.
+
+    The class's share of the first layer of the generator's mapping becomes part of its bias; the discriminator's last
+    layer is multiplied by what its own mapping makes of the class (arXiv 2006.06676, appendix F.1).
+    """
+    config = foreign.config
+    if not 0 <= index < config.c_dim:
+        has = f"classes 0 to {config.c_dim - 1}" if config.c_dim else "no classes"
+        raise Refused(f"has {has}, but class {index} is asked for")
+    networks = {
+        name: _d_of_class(tensors, index) if name == "D" else _g_of_class(tensors, index, config.z_dim)
+        for name, tensors in foreign.networks.items()
+    }
+    return dataclasses.replace(foreign, config=dataclasses.replace(config, c_dim=0), networks=networks)
+
+
+def _embedded(tensors: dict[str, Tensor], index: int) -> Tensor:
+    """[w_dim]: the normalised embedding of a class."""
+    weight, bias = tensors["mapping.embed.weight"], tensors["mapping.embed.bias"]
+    return normalize_2nd_moment((weight[:, index] / math.sqrt(weight.shape[1]) + bias)[None])[0]
+
+
+def _g_of_class(tensors: dict[str, Tensor], index: int, z_dim: int) -> dict[str, Tensor]:
+    weight, gain = tensors["mapping.fc0.weight"], 1 / math.sqrt(tensors["mapping.fc0.weight"].shape[1])
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith("mapping.embed.")}
+    kept["mapping.fc0.bias"] = kept["mapping.fc0.bias"] + weight[:, z_dim:] @ _embedded(tensors, index) * gain
+    kept["mapping.fc0.weight"] = weight[:, :z_dim] * (gain * math.sqrt(z_dim))
+    return kept
+
+
+def _d_of_class(tensors: dict[str, Tensor], index: int) -> dict[str, Tensor]:
+    x = _embedded(tensors, index)
+    for i in range(sum(bool(re.fullmatch(r"mapping\.fc\d+\.weight", name)) for name in tensors)):
+        weight, bias = tensors[f"mapping.fc{i}.weight"], tensors[f"mapping.fc{i}.bias"]
+        x = weight @ x * (MAPPING_LR_MULT / math.sqrt(len(x))) + bias * MAPPING_LR_MULT
+        x = F.leaky_relu(x, LRELU_SLOPE) * LRELU_GAIN
+    x = x[None] / math.sqrt(len(x))
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith("mapping.")}
+    return kept | {"b4.out.weight": x @ kept["b4.out.weight"], "b4.out.bias": x[0] @ kept["b4.out.bias"][:, None]}
+
+
+def _judges_classes(views: dict[str, TensorView]) -> bool:
+    """Whether a discriminator with classes has the tensors that `choose_class` needs, in fitting shapes."""
+    size, depth = views["mapping.embed.weight"].shape[0], 0
+    shapes = {"mapping.embed.bias": (size,), "b4.out.bias": (size,)}
+    while f"mapping.fc{depth}.weight" in views:
+        shapes |= {f"mapping.fc{depth}.weight": (size, size), f"mapping.fc{depth}.bias": (size,)}
+        depth += 1
+    out = views.get("b4.out.weight")
+    fits = all(name in views and views[name].shape == shape for name, shape in shapes.items())
+    return fits and depth > 0 and out is not None and out.shape[0] == size and len(out.shape) == 2
+
+
 def discriminator_config(modules: dict, views: dict, config: ModelConfig) -> tuple[str, ModelConfig]:
     """(why the discriminator cannot be taken, or "", and the ModelConfig with its part)."""
     values = {f: getattr(config, f) for f in config.__dataclass_fields__}
     top, low = config.resolution, modules.get("b4.mbstd", {})
     group = low.get("group_size")
-    architecture = "resnet" if f"b{top}.skip.weight" in views else "orig"
-    if config.c_dim:
-        return "it judges classes, which training here does not know", config
+    coloured = top > 4 and f"b{top // 2}.fromrgb.weight" in views
+    architecture = "resnet" if f"b{top}.skip.weight" in views else "skip" if coloured else "orig"
+    classes = views["mapping.embed.weight"].shape[-1] if "mapping.embed.weight" in views else 0
+    if classes != config.c_dim:
+        return f"it tells {classes} classes apart, its generator {config.c_dim}", config
+    if classes and not _judges_classes(views):
+        return "it judges classes in a way that is not known", config
     if top > 4 and f"b{top}.fromrgb.weight" not in views:
         return "it has no layer for this resolution", config
-    if top > 8 and f"b{top // 2}.fromrgb.weight" in views:
-        return "it is of the kind that takes colours at every resolution", config
     if low.get("num_channels", 1) != 1 or "b4.mbstd" not in modules:
         return "it measures the variation of a batch in another way", config
     for res in config.block_resolutions:

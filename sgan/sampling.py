@@ -10,16 +10,16 @@ from sgan.networks import Generator, swap_layers
 from sgan.viz import to_uint8
 
 
-def seed_to_z(seed: int, dim_latent: int) -> Tensor:
-    """z [1, dim_latent] float32 of a seed (0 to 2^32 - 1), the same on every machine."""
-    return torch.from_numpy(np.random.RandomState(seed).randn(1, dim_latent)).float()
+def seed_to_z(seed: int, z_dim: int) -> Tensor:
+    """z [1, z_dim] float32 of a seed (0 to 2^32 - 1), the same on every machine."""
+    return torch.from_numpy(np.random.RandomState(seed).randn(1, z_dim)).float()
 
 
 @torch.no_grad()
 def seeds_to_ws(G: Generator, seeds: Iterable[int], truncation_psi: float = 1.0) -> Tensor:
     """ws [N, num_ws, w_dim]; row i depends on the i-th seed alone, to the last bit."""
     device = G.mapping.w_avg.device
-    rows = [G.mapping(seed_to_z(seed, G.config.dim_latent).to(device), truncation_psi) for seed in seeds]
+    rows = [G.mapping(seed_to_z(seed, G.config.z_dim).to(device), truncation_psi) for seed in seeds]
     return torch.cat(rows)
 
 

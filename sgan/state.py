@@ -16,15 +16,18 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.amp import GradScaler
 
 from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, from_dict, to_dict
 from sgan.foreign import Foreign
 from sgan.formats import CheckpointError, check_sizes, file_hash, is_safetensors, opening_notes, read_foreign
 from sgan.networks import Discriminator, Generator
+from sgan.nvidia import choose_class
 
 FORMAT = "random-unreal-face"
 FORMAT_VERSION = 1
 GENERATOR_NAME = "generator.safetensors"
+BEST_NAME = "best.safetensors"  # the state that was judged best
 ADAM_BETA2 = 0.99  # beta1 is 0: arXiv 1912.04958, appendix B
 ADAM_EPS = 1e-8
 KEEP_STATES = 2
@@ -34,8 +37,8 @@ KEEP_STATES = 2
 class TrainState:
     """Everything that a step changes. `config` and `hparams` say how; nimg counts real images shown.
 
-    ada_p is the probability of augmentations; pl_mean the mean path length; micro_batch the images worked on at a time
-    (0: the whole batch); journal: {"nimg", "patch"} for every change of hparams; notes: what to tell about loading it.
+    ada_p is the probability of augmentations; pl_mean the mean path length; scalers the loss scales of float16, by term;
+    micro_batch the images worked on at a time (0: the whole batch); journal: {"nimg", "patch"} for every change of hparams; notes: what to tell about loading it.
     """
 
     config: TrainConfig
@@ -50,6 +53,7 @@ class TrainState:
     iteration: int = 0
     ada_p: float = 0.0
     pl_mean: float = 0.0
+    scalers: dict[str, GradScaler] = field(default_factory=dict)
     micro_batch: int = 0
     journal: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -63,6 +67,13 @@ class TrainState:
         G_ema = copy.deepcopy(G).eval().requires_grad_(False)
         G, D, G_ema = G.to(device), D.to(device), G_ema.to(device)
         return cls(config, config.hparams, device, G, D, G_ema, _adam(G), _adam(D))
+
+    def load_scalers(self, saved: dict[str, dict[str, Any]]) -> None:
+        """Takes over loss scales, {term: GradScaler.state_dict()}."""
+        self.scalers = {}
+        for term, values in saved.items():
+            self.scalers[term] = GradScaler(self.device.type)
+            self.scalers[term].load_state_dict(values)
 
     def networks(self) -> dict[str, torch.nn.Module]:
         """The networks by the prefix of their tensors' names."""
@@ -98,6 +109,7 @@ def write_state(state: TrainState, path: Path, **more: Any) -> None:
         "iteration": state.iteration,
         "ada_p": state.ada_p,
         "pl_mean": state.pl_mean,
+        "scalers": {term: scaler.state_dict() for term, scaler in state.scalers.items()},
         "journal": state.journal,
     }
     write_tensors(path, tensors, meta | more)
@@ -134,6 +146,7 @@ def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainSta
     state.hparams = _config_of(HParams, meta, path, "hparams")
     state.nimg, state.iteration, state.journal = meta["nimg"], meta["iteration"], meta["journal"]
     state.ada_p, state.pl_mean = meta.get("ada_p", 0.0), meta.get("pl_mean", 0.0)
+    state.load_scalers(meta.get("scalers", {}))
     for prefix, network in state.networks().items():
         _load_network(network, tensors, f"{prefix}.", path)
     for prefix, network, optimiser in (("G_opt", state.G, state.G_opt), ("D_opt", state.D, state.D_opt)):
@@ -156,7 +169,10 @@ def transfer_weights(state: TrainState, path: str | Path) -> int:
 
 
 def copy_weights(state: TrainState, weights: Foreign, path: str | Path) -> int:
-    """`transfer_weights` of networks that were read from `path` before."""
+    """`transfer_weights` of networks that were read from `path` before; of those with classes, class 0."""
+    if weights.config.c_dim:
+        state.notes.append(f"{path} has {weights.config.c_dim} classes; class 0 goes on (another: convert --class N)")
+        weights = choose_class(weights, 0)
     found = weights.networks
     sources = {"G": ("G", "G_ema"), "G_ema": ("G_ema", "G"), "D": ("D",)}
     taken = 0

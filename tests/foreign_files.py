@@ -19,6 +19,7 @@ from sgan.state import save_generator
 
 PERSISTENCE = "torch_utils.persistence"
 SMALL = dict(max_step=2, n_fc=2, dim_latent=8, channel_base=64, channel_max=8)
+CLASS_SIZE = 5  # of the embedded classes of a discriminator
 SOURCE_TEXT = "raise SystemExit('the program text of a checkpoint was run')"
 BUFFERS = ("resample_filter", "noise_const", "w_avg")
 
@@ -120,10 +121,24 @@ def nvidia_parts(G: Generator, D: Discriminator | None, bound: float | None = No
     parts = {"G_ema": persistent_network(tensors, attributes), "G": persistent_network(tensors, attributes)}
     if D is not None:
         top = config.resolution
-        kept = {k: v for k, v in D.state_dict().items() if "fromrgb" not in k or k.startswith(f"b{top}.")}
+        coloured = config.d_architecture == "skip"
+        kept = {k: v for k, v in D.state_dict().items() if "fromrgb" not in k or k.startswith(f"b{top}.") or coloured}
         mbstd = {"b4.mbstd": dict(group_size=config.mbstd_group_size, num_channels=1)}
-        parts["D"] = persistent_network(kept, mbstd, "Discriminator")
+        parts["D"] = persistent_network(kept | class_tensors(config), mbstd, "Discriminator")
     return parts
+
+
+def class_tensors(config: ModelConfig) -> dict[str, torch.Tensor]:
+    """What that program's discriminator has instead of one logit where there are classes; none where there are not."""
+    if not config.c_dim:
+        return {}
+    size, generator = CLASS_SIZE, torch.Generator().manual_seed(2)
+    shapes = {"mapping.embed.weight": (size, config.c_dim), "mapping.embed.bias": (size,)}
+    for i in range(2):
+        shapes |= {f"mapping.fc{i}.weight": (size, size), f"mapping.fc{i}.bias": (size,)}
+    shapes |= {"b4.out.weight": (size, config.channels(4)), "b4.out.bias": (size,)}
+    scales = {name: 100 if name.startswith("mapping.fc") else 1 for name in shapes}
+    return {name: torch.randn(shape, generator=generator) * scales[name] for name, shape in shapes.items()}
 
 
 def write_nvidia(path: Path, parts: dict[str, Any], protocol: int = 4) -> Path:

@@ -189,6 +189,23 @@ def test_classes_by_flag(tmp_path, capsys):
     assert (np.asarray(Image.open(tmp_path / "d.png")) == pictures[0]).all()
 
 
+def test_one_class_by_convert_keeps_the_discriminator(tmp_path, capsys):
+    G, D = small_networks(c_dim=3)
+    path, c = write_nvidia(tmp_path / "classes.pkl", nvidia_parts(G, D)), torch.eye(3)[[2]]
+    assert main(["convert", str(path), str(tmp_path / "all.safetensors")]) == 0
+    assert "--class N" in capsys.readouterr().err
+    assert torch.equal(load_generator(tmp_path / "all.safetensors")(Z, c=c), G(Z, c=c))
+    assert main(["convert", str(path), str(tmp_path / "two.safetensors"), "--class", "2"]) == 0
+    state = load_state(tmp_path / "two.safetensors")
+    assert (state.G_ema(Z) - G(Z, c=c)).abs().max() < 1e-5 and state.config.c_dim == 0
+    assert main(["convert", str(path), str(tmp_path / "x.safetensors"), "--class", "3"]) == 2
+    assert "classes 0 to 2" in capsys.readouterr().err
+    G, _ = small_networks()
+    plain = write_nvidia(tmp_path / "plain.pkl", nvidia_parts(G, None))
+    assert main(["convert", str(plain), str(tmp_path / "x.safetensors"), "--class", "0"]) == 2
+    assert "no classes" in capsys.readouterr().err
+
+
 def test_a_class_is_refused_where_there_are_none(snapshot, tmp_path, capsys):
     command = ["sample", "--checkpoint", str(snapshot[0]), "--seeds", "1", "--out", str(tmp_path / "a.png")]
     assert main([*command, "--device", "cpu", "--class", "0"]) == 2
@@ -237,9 +254,10 @@ def test_fine_tuning_starts_from_the_very_networks(faces, tmp_path, kind):
         state.G_ema.synthesis(ws), G.synthesis(ws)
     )
     img = torch.randn(4, 3, 16, 16)
-    kept = kind in ("nvidia", "rosinality")
+    kept = kind in ("nvidia", "rosinality")  # of classes, the discriminator becomes that of one class
     assert ((state.D(img) - D(img)).abs().max() < 1e-6) == kept
-    assert any("discriminator" in note for note in state.notes) != kept
+    assert any("discriminator" in note for note in state.notes) == (kind == "generator alone")
+    assert any("3 classes" in note for note in state.notes) == (kind == "classes")
     assert sum("licence" in note for note in state.notes) == 1
     events = list(run_training(config))
     assert events[-1].reason == "done" and (tmp_path / "run" / "generator.safetensors").exists()

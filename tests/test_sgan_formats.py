@@ -14,6 +14,7 @@ from foreign_files import (
     KINDS,
     Persistent,
     adain_networks,
+    class_tensors,
     nvidia_parts,
     persistent_network,
     rosinality_data,
@@ -29,8 +30,10 @@ from foreign_files import (
 import sgan
 from sgan.config import ModelConfig
 from sgan.formats import CheckpointError, read_foreign
-from sgan.networks import Discriminator
+from sgan.networks import Discriminator, Generator
+from sgan.nvidia import choose_class
 from sgan.state import load_generator
+from sgan.unpickle import Refused
 
 # ---- opening ----
 
@@ -86,6 +89,64 @@ def test_residual_bounded_and_classed_networks(tmp_path):
     assert found.config.c_dim == 3 and found.config.conv_clamp == 0.5
     found.mapping.label = 2
     assert not torch.allclose(found(z), found(z, c=c), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        dict(g_architecture="orig", d_architecture="orig"),
+        dict(d_architecture="skip"),
+        dict(dim_z=5),
+        dict(dim_z=12, c_dim=3, g_architecture="orig"),
+    ],
+)
+def test_the_other_configurations_of_that_program(tmp_path, values):
+    G, D = small_networks(**values)
+    path = write_nvidia(tmp_path / "a", nvidia_parts(G, D))
+    found, z = load_generator(path), torch.randn(2, G.config.z_dim)
+    assert (found(z) - G(z)).abs().max() < 1e-5
+    ours, theirs = found.config, G.config
+    assert (ours.g_architecture, ours.z_dim, ours.c_dim) == (theirs.g_architecture, theirs.z_dim, theirs.c_dim)
+    if not theirs.c_dim:
+        weights = read_foreign(path)
+        other = Discriminator(weights.config)
+        other.load_state_dict(weights.networks["D"], strict=False)
+        img = torch.randn(4, 3, 16, 16)
+        assert weights.config.d_architecture == theirs.d_architecture
+        assert (other(img) - D(img)).abs().max() < 1e-5
+
+
+def logits_of_class(D, tensors, index, img):
+    """Projection of the discriminator's features on an embedded class, as arXiv 2006.06676, appendix F.1, has it."""
+    features = []
+    handle = D.b4.out.register_forward_pre_hook(lambda module, args: features.append(args[0]))
+    D(img)
+    handle.remove()
+    normalize = lambda x: x / (x.square().mean() + 1e-8).sqrt()  # noqa: E731
+    label = torch.eye(tensors["mapping.embed.weight"].shape[1])[index]
+    x = normalize(tensors["mapping.embed.weight"] @ label / len(label) ** 0.5 + tensors["mapping.embed.bias"])
+    for i in range(2):
+        weight, bias = tensors[f"mapping.fc{i}.weight"], tensors[f"mapping.fc{i}.bias"]
+        x = torch.nn.functional.leaky_relu(weight @ x * (0.01 / len(x) ** 0.5) + bias * 0.01, 0.2) * 2**0.5
+    weight, bias = tensors["b4.out.weight"], tensors["b4.out.bias"]
+    return (features[0] @ weight.t() / weight.shape[1] ** 0.5 + bias) @ x / len(x) ** 0.5
+
+
+@torch.no_grad()
+def test_one_class_of_a_network_with_classes_is_a_network_without(tmp_path):
+    G, D = small_networks(c_dim=3, dim_z=5)
+    weights = read_foreign(write_nvidia(tmp_path / "a", nvidia_parts(G, D)))
+    z, img = torch.randn(2, 5), torch.randn(4, 3, 16, 16)
+    for index in range(3):
+        chosen = choose_class(weights, index)
+        g, d = Generator(chosen.config), Discriminator(chosen.config)
+        g.load_state_dict(chosen.networks["G_ema"])
+        d.load_state_dict(chosen.networks["D"], strict=False)
+        assert (g(z) - G(z, c=torch.eye(3)[[index, index]])).abs().max() < 1e-5
+        expected = logits_of_class(D, class_tensors(D.config), index, img)
+        assert expected.std() > 0.001 and (d(img) - expected).abs().max() < 1e-5
+    with pytest.raises(Refused, match="0 to 2"):
+        choose_class(weights, 3)
 
 
 def test_a_mapping_of_another_learning_rate_is_rescaled(tmp_path):
