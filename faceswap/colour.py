@@ -42,17 +42,18 @@ def correct_colour(source: np.ndarray, target: np.ndarray, weight: np.ndarray, p
         weight: float32 [h, w] in [0, 1]: where both show skin.
         points: [468, 3] mesh points on the grid, for the size of the face.
     """
-    total = float(weight.sum())
-    if total < 1.0:
+    if float(weight.sum()) < 1.0:
         return source
-    sigma = REACH * face_width(points)
-    base, shift = smooth_shift(source, target, weight, sigma)
+    base, shift = smooth_shift(source, target, weight, REACH * face_width(points))
     source = _calm_chroma(source, target, weight)
-    out = np.empty_like(source)
-    out[:, :, 0] = tone_curve(source[:, :, 0], base, base + shift[:, :, 0])
+    light, a, b = cv2.split(source)
     share = tint_share(source, base, weight)
-    out[:, :, 1:] = source[:, :, 1:] + shift[:, :, 1:] * share[:, :, None]
-    return out
+    return cv2.merge([tone_curve(light, base, base + shift[0]), a + shift[1] * share, b + shift[2] * share])
+
+
+def weighted_mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Returns the weighted mean colour [3] of float32 [h, w, 3]."""
+    return np.array([cv2.sumElems(v * weight)[0] for v in cv2.split(values)]) / max(cv2.sumElems(weight)[0], 1e-6)
 
 
 def tint_share(source: np.ndarray, base: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -60,36 +61,37 @@ def tint_share(source: np.ndarray, base: np.ndarray, weight: np.ndarray) -> np.n
 
     Pupils, brows, teeth and the white of the eye would otherwise take on the complement of the source's skin.
     """
-    dark = np.clip(source[:, :, 0] / np.maximum(base, 1.0), 0, 1)
-    skin = np.tensordot(weight, source[:, :, 1:], ([0, 1], [0, 1])) / max(float(weight.sum()), 1e-6)
-    along = source[:, :, 1:] @ (skin / max(float(skin @ skin), 1.0))  # 1 for the hue and strength of the skin
+    dark = np.clip(cv2.extractChannel(source, 0) / np.maximum(base, 1.0), 0, 1)
+    skin = weighted_mean(source, weight)[1:]
+    along = cv2.transform(source, np.array([[0, *skin / max(float(skin @ skin), 1.0)]]))  # 1 for the skin's own hue
     return dark * (NEUTRAL + (1 - NEUTRAL) * np.clip(along, 0, 1))
 
 
 def smooth_shift(
     source: np.ndarray, target: np.ndarray, weight: np.ndarray, sigma: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the source's smoothed lightness [h, w] and the smoothed target - source [h, w, 3].
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Returns the source's smoothed lightness [h, w] and the smoothed target - source, three times [h, w].
 
     Normalised convolution (Knutsson & Westin 1993) with a Gaussian; where no skin is near both fall back to their
     means.
     """
     size = source.shape[1::-1]
-    small = tuple(max(v // COARSE, 1) for v in size)
+    small = tuple(-(-v // COARSE) for v in size)
+    right, below = (v * COARSE - w for v, w in zip(small, size))  # whole pixels are averaged several times faster
 
     def smooth(values: np.ndarray) -> np.ndarray:
-        coarse = cv2.resize(values, small, interpolation=cv2.INTER_AREA)
+        whole = cv2.copyMakeBorder(values, 0, below, 0, right, cv2.BORDER_CONSTANT, value=0)
+        coarse = cv2.resize(whole, small, interpolation=cv2.INTER_AREA)
         return cv2.GaussianBlur(coarse, (0, 0), max(sigma / COARSE, 0.5), borderType=cv2.BORDER_CONSTANT)
 
     def spread(values: np.ndarray) -> np.ndarray:
-        mean = values.reshape(len(values) * size[0], -1).sum(0) / max(float(weight.sum()), 1e-6)
-        filled = (smooth(values) + SURE * mean.reshape(values.shape[2:])) / (near + SURE)
-        return cv2.resize(filled.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
+        weighted = values * weight
+        mean = cv2.sumElems(weighted)[0] / max(cv2.sumElems(weight)[0], 1e-6)
+        filled = (smooth(weighted) + np.float32(SURE * mean)) / (near + np.float32(SURE))
+        return cv2.resize(filled, None, fx=COARSE, fy=COARSE, interpolation=cv2.INTER_CUBIC)[: size[1], : size[0]]
 
     near = smooth(weight)
-    base = spread(source[:, :, 0] * weight)
-    near = near[:, :, None]
-    return base, spread((target - source) * weight[:, :, None])
+    return spread(cv2.extractChannel(source, 0)), [spread(v) for v in cv2.split(cv2.subtract(target, source))]
 
 
 def tone_curve(light: np.ndarray, middle: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -105,10 +107,11 @@ def tone_curve(light: np.ndarray, middle: np.ndarray, wanted: np.ndarray) -> np.
     """
     light = np.clip(light, 0.0, 100.0)
     middle, wanted = np.clip(middle, 5.0, 95.0), np.clip(wanted, 3.0, 97.0)
-    slope = (wanted / middle) ** CONTRAST
-    below = wanted * _bent(light / middle, slope * middle / wanted)
-    above = 100 - (100 - wanted) * _bent((100 - light) / (100 - middle), slope * (100 - middle) / (100 - wanted))
-    return np.where(light < middle, below, above).astype(np.float32)
+    below = light < middle
+    light, middle, wanted_here = (np.where(below, v, 100 - v) for v in (light, middle, wanted))  # both curves as one
+    slope = np.exp(np.float32(CONTRAST) * np.log(wanted / np.where(below, middle, 100 - middle)))
+    bent = wanted_here * _bent(light / middle, slope * middle / wanted_here)
+    return np.where(below, bent, 100 - bent).astype(np.float32, copy=False)
 
 
 def _bent(t: np.ndarray, slope: np.ndarray) -> np.ndarray:
@@ -120,8 +123,8 @@ def _bent(t: np.ndarray, slope: np.ndarray) -> np.ndarray:
 
 def calm_chroma_noise(lab: np.ndarray, sigma: float) -> np.ndarray:
     """Returns CIELAB with the chroma smoothed by `sigma` pixels, lightness as it is: enlarged faces are blotchy."""
-    chroma = cv2.GaussianBlur(lab[:, :, 1:], (0, 0), max(sigma, 0.3))
-    return np.dstack([lab[:, :, :1], chroma])
+    light, a, b = cv2.split(lab)
+    return cv2.merge([light, *(cv2.GaussianBlur(chroma, (0, 0), max(sigma, 0.3)) for chroma in (a, b))])
 
 
 def _calm_chroma(source: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -135,5 +138,5 @@ def _calm_chroma(source: np.ndarray, target: np.ndarray, weight: np.ndarray) -> 
     factor = min(1.0, 1.4 * spread[1] / max(spread[0], 1e-3))
     if factor == 1.0:
         return source
-    mean = own.mean(0)
-    return np.dstack([source[:, :, :1], mean + factor * (source[:, :, 1:] - mean)]).astype(np.float32)
+    rest = (1 - factor) * own.mean(0)
+    return cv2.transform(source, np.array([[1, 0, 0, 0], [0, factor, 0, rest[0]], [0, 0, factor, rest[1]]]))

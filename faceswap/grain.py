@@ -16,7 +16,8 @@ SIGMAS = (0.8, 1.6, 3.2)  # bands lie below, between and between these, pixels
 CLIP = 2.5  # a lent band is limited to this many of its own sigmas
 DEAD_ZONE = 0.05  # relative difference of strength that is left alone
 SHARPEN = 1.5  # a weak band of the source is strengthened at most this much; the rest is lent
-SAMPLES = 4000
+REACH = 2.7  # sigmas at which the Gaussians end
+SAMPLES = 2500
 
 
 def detail_bands(luma: np.ndarray) -> list[np.ndarray]:
@@ -24,8 +25,9 @@ def detail_bands(luma: np.ndarray) -> list[np.ndarray]:
     bands, above, reached = [], luma, 0.0
     for sigma in SIGMAS:  # Gaussians one after the other add up their squared sigmas
         step = float(np.sqrt(sigma**2 - reached**2))
-        below = cv2.GaussianBlur(above, (0, 0), step, borderType=cv2.BORDER_REFLECT)
-        bands.append(above - below)
+        side = 2 * int(np.ceil(REACH * step)) + 1
+        below = cv2.GaussianBlur(above, (side, side), step, borderType=cv2.BORDER_REFLECT)
+        bands.append(cv2.subtract(above, below))
         above, reached = below, sigma
     return bands
 
@@ -53,7 +55,8 @@ def match_grain(face: np.ndarray, target: np.ndarray, skin: np.ndarray, strength
             change = part if change is None else change + part
     if change is None:
         return face
-    change *= np.float32(strength)
+    if strength < 1:
+        change *= np.float32(strength)
     return cv2.add(face, cv2.merge([change, change, change]))
 
 
@@ -65,8 +68,9 @@ def _band_change(own: np.ndarray, lent: np.ndarray, have: float, want: float) ->
         return own * np.float32(want / have - 1)
     gain = min(SHARPEN, want / max(have, 1e-3))
     share = np.sqrt(max(0.0, want**2 - (gain * have) ** 2)) / want
-    limit = np.float32(CLIP * want)
-    return own * np.float32(gain - 1) + np.clip(lent, -limit, limit) * np.float32(share)
+    limit = CLIP * want
+    calm = cv2.min(cv2.max(lent, -limit), limit)
+    return cv2.addWeighted(own, gain - 1, calm, share, 0)
 
 
 def _spread(values: np.ndarray) -> float:

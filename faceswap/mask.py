@@ -12,9 +12,9 @@ import numpy as np
 from faceswap.colour import calm_chroma_noise
 from faceswap.regions import BROW_LINE, MOUTH, OVAL, face_width, opening
 from faceswap.skin import Zones, glasses, grow_mask, skin_likeness, smoothstep, to_lab, uncovered
-from faceswap.warp import Maps, Source
+from faceswap.warp import Maps, Source, scale_places
 
-COARSE = 26  # points along each side of the grid at which the distance to the oval's edge is computed
+COARSE = 20  # points along each side of the grid at which the distance to the oval's edge is computed
 SOURCE_FACE = 192  # the source's face is this wide when its bare skin is told from hair, pixels
 FEATHER = 0.10  # width of the soft edge / face width
 MASK_KINDS = ("auto", "oval", "brows")
@@ -90,28 +90,22 @@ class SourceSkin:
         zones = Zones(points, image.shape[:2])
         self.forehead = bare_forehead(self._likeness, points, zones)
         self._shown = uncovered(self._likeness, Maps(points, points, image.shape[:2]), zones)
-        self._covers: dict[float, np.ndarray] = {}
+        self._layers: dict[float, np.ndarray] = {}
 
-    def likeness(self, place: np.ndarray) -> np.ndarray:
-        """Returns float32 [h, w]: likeness of skin at each place (x, y), pixels of the source, [h, w, 2]."""
-        return self._carry(self._likeness, place)
-
-    def shown(self, place: np.ndarray, feather: float) -> np.ndarray | None:
-        """Returns float32 [h, w] in [0, 1]: 0 at each place that something covers, with a soft edge; None if none is.
+    def at(self, place: np.ndarray, feather: float) -> tuple[np.ndarray, np.ndarray]:
+        """Returns two float32 [h, w] in [0, 1]: likeness of skin at each place, and 0 where something covers it.
 
         Args:
             place: float32 [h, w, 2], (x, y) in pixels of the source.
-            feather: width of the soft edge / face width.
+            feather: width of the soft edge of what covers / face width.
         """
-        if self._shown is None:
-            return None
-        if feather not in self._covers:
-            self._covers[feather] = soft_cover(self._shown, self._width, feather)
-        return self._carry(self._covers[feather], place)
-
-    def _carry(self, values: np.ndarray, place: np.ndarray) -> np.ndarray:
-        own = (place + np.float32(0.5)) * np.float32(self._scale) - np.float32(0.5)
-        return cv2.remap(values, own, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        if feather not in self._layers:
+            shown = self._shown
+            bare = np.ones_like(self._likeness) if shown is None else soft_cover(shown, self._width, feather)
+            self._layers[feather] = cv2.merge([self._likeness, bare])
+        own = scale_places(place, self._scale)
+        layers = cv2.remap(self._layers[feather], own, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return cv2.split(layers)
 
 
 def soft_cover(shown: np.ndarray, width: float, feather: float) -> np.ndarray:
@@ -142,11 +136,11 @@ def below_brows(points: np.ndarray) -> np.ndarray:
 
 def face_mask(
     points: np.ndarray,
-    source: SourceSkin,
-    place: np.ndarray,
+    source_shown: np.ndarray,
     target_skin: np.ndarray,
     target_light: np.ndarray,
     maps: Maps,
+    forehead: float,
     kind: str,
     feather: float,
 ) -> np.ndarray:
@@ -154,11 +148,11 @@ def face_mask(
 
     Args:
         points: [468, 3] mesh points of the target on the grid.
-        source: what the source shows.
-        place: float32 [h, w, 2], which pixel (x, y) of the source is shown at each pixel.
+        source_shown: float32 [h, w] in [0, 1], 0 where something covers the source.
         target_skin: float32 [h, w], skin likeness of the target.
         target_light: float32 [h, w], L in [0, 100] of the target.
         maps: of the target, for what is opposite.
+        forehead: share of the source's forehead that is bare.
         kind: "oval" the geometric shape alone; "brows" the oval below the brows; "auto" the oval, cut at the brows when
             hair covers the source's forehead, less hair in the source and what lies over the target's face.
         feather: width of the soft edge / face width.
@@ -166,15 +160,15 @@ def face_mask(
     size, width = target_skin.shape, face_width(points)
     inset, soft = INSET * width, max(feather * width, 0.5)
     mask = smoothstep(inner_distance(points[list(OVAL), :2], size), inset, inset + soft)
-    if kind == "brows" or (kind == "auto" and source.forehead < FOREHEAD_SEEN):
+    if kind == "brows" or (kind == "auto" and forehead < FOREHEAD_SEEN):
         below = inner_distance(below_brows(points), size)
         mask = np.minimum(mask, smoothstep(below, 0, BROW_FEATHER * soft))
     if kind != "auto":
         return mask
-    own = source.shown(place, feather)
+    mask = np.minimum(mask, source_shown)
     bare = uncovered(target_skin, maps, Zones(points, size))
-    for shown in (own, None if bare is None else soft_cover(bare, width, feather)):
-        mask = mask if shown is None else np.minimum(mask, shown)
+    if bare is not None:
+        mask = np.minimum(mask, soft_cover(bare, width, feather))
     rims = glasses(target_light, points)
     if rims is not None:
         near = cv2.dilate(rims, np.ones((3, 3), np.uint8)).astype(np.float32)

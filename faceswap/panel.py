@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import html
-import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,16 @@ import numpy as np
 
 from faceswap.images import PHOTO_SUFFIXES, Picture, check_output, read_picture, with_pixels, write_picture
 from faceswap.landmarks import Landmarker, make_landmarker, silent_libraries
-from faceswap.main import build_parser, options_from
+from faceswap.panel_command import command_html, plain_command
 from faceswap.preview import View, make_view, number_faces, wipe
+from faceswap.regions import box_of
 from faceswap.sheet import before_after, fit_within
 from faceswap.swap import Options, Swapper, describe
 from panels import LABEL, Message, OnMainThread, Panel, Shown, to_jpeg
 from provenance import GENERATED, Mark, read_mark, write_image
 
 THUMBNAIL = 220  # side, pixels
+SMALLEST_PICK = 24  # side of what is clicked for a face, pixels
 
 
 def example_photo() -> str:
@@ -42,21 +43,6 @@ def option_control(f: dataclasses.Field) -> widgets.Widget:
     return widgets.FloatSlider(f.default, min=allowed[0], max=allowed[1], step=0.01, **common)
 
 
-def plain_command(src: str | Path, dst: str | Path, out: str | Path, options: Options, face: int | str = "all") -> str:
-    """The command that does the same. face: "all" or a number from 0."""
-    given = {"--src": src, "--dst": dst, "--out": out}
-    arguments = [str(part) for pair in given.items() for part in pair]
-    if face != "all":
-        arguments += ["--face", str(face)]
-    by_default = options_from(build_parser().parse_args(arguments))
-    for name, value in options.as_dict().items():
-        if value is True:
-            arguments.append(f"--{name}")
-        elif value != getattr(by_default, name):
-            arguments += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
-    return shlex.join(["python", "faceswap/main.py", *arguments, "--no_debug_window"])
-
-
 class SwapPanel(Panel):
     """Puts a face onto a photo, previewing it while options move.
 
@@ -72,9 +58,11 @@ class SwapPanel(Panel):
         self.swapper: Swapper | None = None
         self.target: Picture | None = None
         self.taken = ""  # path of the photo in work
+        self.pick_places: tuple = ()  # photo and width that the buttons over faces are made for
         self.found: list[np.ndarray] = []
         self.view: View | None = None
         self.after: np.ndarray | None = None
+        self.listeners: list[Callable[[], Any]] = []
         self._build(str(body), str(out))
         super().__init__(self._rows())
         self.add_class("ruf-swap")
@@ -83,18 +71,18 @@ class SwapPanel(Panel):
 
     def _build(self, body: str, out: str) -> None:
         """Makes the widgets and says what each of them sets off."""
-        self.message, self.caption, self.command_text = Message(), widgets.HTML(), widgets.HTML()
+        self.message, self.caption, self.command_text = self._make_message(), widgets.HTML(), widgets.HTML()
         picture = widgets.Layout(height=f"{THUMBNAIL}px", object_fit="contain", align_self="flex-start")
         self.face_image, self.body_image = (widgets.Image(format="jpeg", layout=picture) for _ in range(2))
         accept = ",".join(PHOTO_SUFFIXES)
-        auto, wide = widgets.Layout(width="auto"), widgets.Layout(width="420px")
+        auto = widgets.Layout(width="auto")
         self.face_upload = widgets.FileUpload(accept=accept, description="upload a face", layout=auto)
         self.body_upload = widgets.FileUpload(accept=accept, description="upload a photo", layout=auto)
-        self.body_path = widgets.Text(body, placeholder="path of a photo", continuous_update=False, layout=wide)
+        self.body_path, self.out = self._make_paths(body, out)
         self.face_upload.observe(OnMainThread(lambda: self._uploaded(self.face_upload, self._take_face_file)), "value")
         self.body_upload.observe(OnMainThread(lambda: self._uploaded(self.body_upload, self._take_body)), "value")
-        self.body_path.observe(OnMainThread(self._body_typed), "value")
-        self.numbers = widgets.HBox()
+        self.numbers = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap"))
+        self.body_box = widgets.GridBox([self.body_image], layout=widgets.Layout(width="max-content"))
         self.controls = {f.name: option_control(f) for f in dataclasses.fields(Options)}
         redraw, recut = OnMainThread(lambda: self._try(self.draw)), OnMainThread(lambda: self._try(self._cut))
         for name, control in self.controls.items():
@@ -109,18 +97,27 @@ class SwapPanel(Panel):
         self.zoom.observe(recut, "value")
         self.preview = widgets.Image(format="jpeg", layout=widgets.Layout(width="100%", object_fit="contain"))
         self.preview.add_class("ruf-preview")
-        self.out = widgets.Text(out, description="save as", style=LABEL, layout=widgets.Layout(width="400px"))
         self.sheet = widgets.Checkbox(description="also before and after side by side", indent=False)
         self.save_button = widgets.Button(description="Save", icon="download", button_style="success")
         self.save_button.on_click(OnMainThread(lambda: self._try(self.save)))
+
+    def _make_message(self) -> Message:
+        return Message()
+
+    def _make_paths(self, body: str, out: str) -> tuple[Any, Any]:
+        """The boxes for the photo's path and for the result's."""
+        wide = widgets.Layout(width="420px")
+        body_path = widgets.Text(body, placeholder="path of a photo", continuous_update=False, layout=wide)
+        body_path.observe(OnMainThread(self._body_typed), "value")
+        return body_path, widgets.Text(out, description="save as", style=LABEL, layout=widgets.Layout(width="400px"))
 
     def _rows(self) -> list[widgets.Widget]:
         row = widgets.Layout(flex_flow="row wrap", grid_gap="16px")
         title = "<b>{}</b>".format
         column = widgets.Layout(align_items="flex-start")
         face = widgets.VBox([widgets.HTML(title("Face")), self.face_image, self.face_upload], layout=column)
-        choice = widgets.HBox([self.body_path, self.body_upload], layout=widgets.Layout(flex_flow="row wrap"))
-        body = widgets.VBox([widgets.HTML(title("Photo")), self.body_image, self.numbers, choice], layout=column)
+        choice = widgets.HBox(self._choice(), layout=widgets.Layout(flex_flow="row wrap"))
+        body = widgets.VBox([widgets.HTML(title("Photo")), self.body_box, self.numbers, choice], layout=column)
         options = widgets.VBox([widgets.HTML(title("Options")), *self.controls.values()])
         wide = widgets.Layout(flex="1 1 420px", max_width="720px")
         shown = widgets.VBox([widgets.HBox([self.wipe, self.zoom]), self.preview, self.caption], layout=wide)
@@ -132,6 +129,10 @@ class SwapPanel(Panel):
             self.command_text,
             self.message,
         ]
+
+    def _choice(self) -> list[widgets.Widget]:
+        """What chooses a photo."""
+        return [self.body_path, self.body_upload]
 
     def _try(self, work: Callable[[], Any]) -> None:
         """Does something, telling in the panel what went wrong."""
@@ -150,12 +151,16 @@ class SwapPanel(Panel):
             path = Path(self.out.value).parent / "uploads" / Path(file.name.replace("\\", "/")).name
             if path.suffix.lower() not in PHOTO_SUFFIXES:
                 raise ValueError(f"{path.name}: not a picture in a known format")
+            self._check_upload(path.name, bytes(file.content))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(bytes(file.content))
             use(path)
 
         if upload.value:
             self._try(work)
+
+    def _check_upload(self, name: str, content: bytes) -> None:
+        """ValueError for an upload that is not taken; here everything is."""
 
     def set_face(self, picture: np.ndarray, settings: Mapping[str, Any] | None = None) -> None:
         """Takes a generated face, uint8 [R, R, 3] RGB, and how it was made; problems are told in the panel."""
@@ -208,9 +213,39 @@ class SwapPanel(Panel):
         """Prepares the preview after another photo, choice of faces or zoom."""
         if self.target is None:
             return
-        self.body_image.value = to_jpeg(number_faces(self.target.rgb, self.found, self.chosen(), THUMBNAIL))
+        self._show_faces()
         self.view = make_view(self.target.rgb, [self.found[i] for i in self.chosen()], self.zoom.value)
         self.draw()
+
+    def _show_faces(self) -> None:
+        """Shows the photo small with its faces numbered; a click on a face chooses it or leaves it out."""
+        small = number_faces(self.target.rgb, self.found, self.chosen(), THUMBNAIL)
+        height, width = small.shape[:2]
+        self.body_image.value = to_jpeg(small)
+        self.body_image.layout = widgets.Layout(width=f"{width}px", height=f"{height}px", margin="0", grid_area="1/1")
+        scale = width / self.target.rgb.shape[1]
+        if len(self.body_box.children) != len(self.found) + 1 or self.pick_places != (self.taken, width):
+            self.pick_places = (self.taken, width)
+            picks = [self._pick(number, box_of(points) * scale) for number, points in enumerate(self.found)]
+            self.body_box.children = [self.body_image, *picks]
+
+    def _pick(self, number: int, box: np.ndarray) -> widgets.Button:
+        """An unseen button over a face of the small photo. box: (x0, y0, x1, y1) in its pixels."""
+        middle, half = (box[:2] + box[2:]) / 2, np.maximum((box[2:] - box[:2]) / 2, SMALLEST_PICK / 2)
+        left, top = np.maximum(middle - half, 0).round().astype(int)
+        width, height = (2 * half).round().astype(int)
+        button = widgets.Button(tooltip=f"face {number}: click to swap it or to leave it as it is")
+        button.style.button_color = "transparent"
+        button.layout = widgets.Layout(
+            grid_area="1/1", margin=f"{top}px 0 0 {left}px", width=f"{width}px", height=f"{height}px", padding="0"
+        )
+        button.add_class("ruf-pick")
+        button.on_click(lambda _: self._flip(number))
+        return button
+
+    def _flip(self, number: int) -> None:
+        toggle = self.numbers.children[number]
+        toggle.value = not toggle.value
 
     def draw(self) -> None:
         """Draws the preview with the options of the moment."""
@@ -236,10 +271,16 @@ class SwapPanel(Panel):
         face = chosen[0] if len(chosen) == 1 and len(self.found) > 1 else "all"
         if face == "all" and len(chosen) < len(self.found):
             note = " (which swaps all faces, or one with --face)"
-        command = plain_command(self._face_file(), self.body_path.value, self.out.value, self.options(), face)
-        self.command_text.value = f"The plain command{note}: <code>{html.escape(command)}</code>"
+        command = plain_command(self.face_file(), self.body_path.value, self.out.value, self.options(), face)
+        self.command_text.value = command_html(command, note)
+        for callback in self.listeners:
+            callback()
 
-    def _face_file(self) -> Path:
+    def on_change(self, callback: Callable[[], Any]) -> None:
+        """Calls back after another face, photo or option."""
+        self.listeners.append(callback)
+
+    def face_file(self) -> Path:
         """Where the face is, or will be with the result."""
         out = Path(self.out.value)
         return Path(self.face_path) if self.face_path else out.with_name(f"{out.stem}-face.png")
@@ -248,7 +289,7 @@ class SwapPanel(Panel):
         """Path of the face's file, which is written beside the result when the face was generated."""
         if self.swapper is None:
             raise ValueError("choose a face first")
-        path = self._face_file()
+        path = self.face_file()
         if self.face_path is None:
             write_image(path, self.face, Mark(GENERATED, dict(self.face_settings or {})))
         return path

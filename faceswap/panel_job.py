@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import ipywidgets as widgets
 
@@ -12,16 +14,17 @@ from faceswap.batch import REPORT, SHEET, Job, Row, run_batch
 from faceswap.images import list_photos, read_image
 from faceswap.landmarks import silent_libraries
 from faceswap.panel import SwapPanel
-from panels import LABEL, Message, Panel, Shown, TaskStarter, show_all, to_jpeg
+from faceswap.panel_command import command_html, option_flags
+from panels import LABEL, JobPanel, Message, Shown, TaskStarter, show_all, to_jpeg
 
 SHEET_WIDTH = 900  # pixels shown
 
 
-class FolderPanel(Panel):
+class FolderPanel(JobPanel):
     """Puts the face of a swap panel, with its options, onto all photos of a folder.
 
-    swap: gives face and options; folder: of photos; out: of results. `await panel.run()` does it in a cell, the
-    button when no cell does. Photos done already are not done again.
+    swap: gives face and options; folder: of photos; out: of results. `await panel.begin()` starts it in a cell, the
+    button without one. Photos done already are not done again.
     """
 
     def __init__(self, swap: SwapPanel, folder: str = "", out: str = "results/many", workers: int = 0):
@@ -34,14 +37,32 @@ class FolderPanel(Panel):
         self.workers.tooltip = "photos worked on at once; 0: one for each processor"
         self.start = widgets.Button(description="Start", icon="play", button_style="success")
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
-        self.start.on_click(TaskStarter(self.run))
+        self.starter = TaskStarter(self.run)
+        self.start.on_click(self.starter)
         self.stop_button.on_click(lambda _: self.stop())
         self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="99%"))
         self.status, self.message = widgets.HTML(), Message()
+        self.command_text = widgets.HTML()
+        for control in (self.folder, self.out, self.workers):
+            control.observe(self._show_command, "value")
+        swap.on_change(self._show_command)
         self.sheet = widgets.Image(format="jpeg", layout=widgets.Layout(max_width=f"{SHEET_WIDTH}px", display="none"))
         buttons = widgets.HBox([self.workers, self.start, self.stop_button])
-        super().__init__([self.folder, self.out, buttons, self.bar, self.status, self.sheet, self.message])
+        rows = [self.folder, self.out, buttons, self.bar, self.status, self.sheet, self.command_text]
+        super().__init__([*rows, self.message])
         self.add_class("ruf-folder")
+        self._show_command()
+
+    def _show_command(self, *_: Any) -> None:
+        """Shows the plain command that does the same."""
+        self.command_text.value = command_html(self.command()) if self.folder.value else ""
+
+    def command(self) -> str:
+        """The plain command that does the same."""
+        files = ["--src", str(self.swap.face_file()), "--dst", self.folder.value, "--out", self.out.value]
+        workers = ["--workers", str(self.workers.value)] if self.workers.value else []
+        flags = option_flags(self.swap.options())
+        return shlex.join(["python", "-m", "faceswap", "batch", *files, *workers, *flags])
 
     def stop(self) -> None:
         """Ends the job after the photos in work; the next run makes the rest."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import html
+import shlex
 from pathlib import Path
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -12,11 +14,12 @@ import numpy as np
 from faceswap.images import check_output
 from faceswap.landmarks import silent_libraries
 from faceswap.panel import SwapPanel
+from faceswap.panel_command import command_html, option_flags
 from faceswap.preview import make_view
 from faceswap.swap import describe
 from faceswap.tracking import Track, Tracker
 from faceswap.video import VIDEO_SUFFIXES, Progress, expected_frames, open_video, swap_video, upright
-from panels import LABEL, Message, OnMainThread, Panel, Shown, TaskStarter, show_all, to_jpeg
+from panels import LABEL, JobPanel, Message, OnMainThread, Shown, TaskStarter, show_all, to_jpeg
 
 PLAYED = (".mp4", ".m4v", ".webm")  # what browsers play
 LARGEST_PLAYED = 64 * 2**20  # bytes sent to the page
@@ -38,11 +41,11 @@ def read_frame(path: str | Path, share: float) -> np.ndarray:
         return upright(frame)
 
 
-class VideoPanel(Panel):
+class VideoPanel(JobPanel):
     """Puts the face of a swap panel, with its options, onto a video.
 
-    video: path; out: the file to write, whose ending chooses the format. `await panel.run()` does it in a cell, the
-    button when no cell does.
+    video: path; out: the file to write, whose ending chooses the format. `await panel.begin()` starts it in
+    a cell, the button without one.
     """
 
     def __init__(self, swap: SwapPanel, video: str = "", out: str = "results/output.mp4"):
@@ -52,8 +55,9 @@ class VideoPanel(Panel):
         self._build(str(video), str(out))
         buttons = widgets.HBox([self.start, self.stop_button])
         rows = [self.video, self.out, self.position, buttons, self.bar, self.status, self.image, self.player]
-        super().__init__([*rows, self.message])
+        super().__init__([*rows, self.command_text, self.message])
         self.add_class("ruf-video")
+        self._show_command()
         if video:
             self.look()
 
@@ -71,12 +75,33 @@ class VideoPanel(Panel):
         self.position.observe(look, "value")
         self.start = widgets.Button(description="Start", icon="play", button_style="success")
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
-        self.start.on_click(TaskStarter(self.run))
+        self.starter = TaskStarter(self.run)
+        self.start.on_click(self.starter)
         self.stop_button.on_click(lambda _: self.stop())
+        self.command_text = widgets.HTML()
+        for control in (self.video, self.out):
+            control.observe(self._show_command, "value")
+        self.swap.on_change(self._show_command)
         self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="99%"))
         self.status, self.message = widgets.HTML(), Message()
         self.image = widgets.Image(format="jpeg", layout=widgets.Layout(max_width="640px", object_fit="contain"))
         self.player = widgets.Video(autoplay=False, loop=True, layout=widgets.Layout(max_width="640px", display="none"))
+
+    def _show_command(self, *_: Any) -> None:
+        """Shows the plain command that does the same."""
+        self.command_text.value = command_html(self.command()) if self.video.value else ""
+
+    def command(self) -> str:
+        """The plain command that does the same."""
+        files = [
+            "--src_img",
+            str(self.swap.face_file()),
+            "--video_path",
+            self.video.value,
+            "--save_path",
+            self.out.value,
+        ]
+        return shlex.join(["python", "faceswap/main_video.py", *files, *option_flags(self.swap.options())])
 
     def stop(self) -> None:
         """Ends the job; what was written so far is kept."""

@@ -192,9 +192,10 @@ def swap_face(image: np.ndarray, source: Source, skin: SourceSkin, points: np.nd
     if options.correct_color and reduction < FEW_PIXELS:
         source_lab = calm_chroma_noise(source_lab, 0.5 / (reduction * frame.step))
     target_skin = skin_likeness(target_lab, grid_points)
-    light = target_lab[:, :, 0]
-    shown = face_mask(grid_points, skin, place, target_skin, light, maps, options.mask, options.feather)
-    both = skin.likeness(place) * target_skin * (shown > 0)
+    source_skin, bare = skin.at(place, options.feather)
+    light, kind = target_lab[:, :, 0], options.mask
+    shown = face_mask(grid_points, bare, target_skin, light, maps, skin.forehead, kind, options.feather)
+    both = source_skin * target_skin * (shown > 0)
     face = warped.astype(np.float32)
     if options.correct_color:
         corrected = correct_colour(source_lab, target_lab, both, grid_points)

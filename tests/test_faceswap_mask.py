@@ -20,8 +20,9 @@ FACE = draw_face(POINTS)
 def auto_mask(source=FACE, target=FACE, kind="auto", feather=mask.FEATHER, points=POINTS):
     own, lab = Source(source, points), to_lab(target)
     maps = Maps(own.points, points, SIZE)
-    likeness = skin_likeness(lab, points)
-    return mask.face_mask(points, mask.SourceSkin(own), maps.mesh, likeness, lab[:, :, 0], maps, kind, feather)
+    likeness, skin = skin_likeness(lab, points), mask.SourceSkin(own)
+    shown = skin.at(maps.mesh, feather)[1]
+    return mask.face_mask(points, shown, likeness, lab[:, :, 0], maps, skin.forehead, kind, feather)
 
 
 @pytest.mark.parametrize("kind", mask.MASK_KINDS)
