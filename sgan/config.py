@@ -247,9 +247,10 @@ class TrainConfig(ModelConfig, HParams):
     CUDA_VISIBLE_DEVICES: str = setting("", "indices of the GPUs to use, such as 0,1 (empty: all)")
     precision: str = setting(
         "auto",
-        "number format of the feature maps; auto: bf16 where the hardware has it",
-        choices=("auto", "fp32", "bf16"),
+        "number format of the feature maps; auto: bf16 where the hardware has it; fp16 for GPUs without it",
+        choices=("auto", "fp32", "bf16", "fp16"),
     )
+    compile: bool = setting(False, "run the networks through torch.compile: minutes at the start, faster on a GPU")
     batch_size: dict[int, int] = setting({}, "images per step, by resolution", min=1, max=65536, by_resolution=True)
     mini_batch_size: int = setting(16, "images per step at resolutions that batch_size leaves out", min=1, max=65536)
     n_sample: int = setting(600_000, "images for one layer; a new layer fades in over them", min=1)
@@ -262,6 +263,10 @@ class TrainConfig(ModelConfig, HParams):
     save_every: int = setting(20_000, "images between two saved states", min=1)
     save_minutes: float = setting(15.0, "minutes after which a state is saved all the same; 0: only by images", min=0)
     milestone_every: int = setting(500_000, "images between two states that are kept for good", min=1)
+    metrics_every: int = setting(
+        0, "images between two measurements of quality; the best state is kept as best.safetensors; 0: none", min=0
+    )
+    metrics_images: int = setting(1000, "images of each kind that are compared when quality is measured", min=10)
 
     def __post_init__(self):
         ModelConfig.__post_init__(self)

@@ -1,7 +1,8 @@
 """What a training tells (events) and what it can be told while it runs (Control)."""
 
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,18 @@ class Event:
 
     nimg: int
     iteration: int
+
+
+@dataclass(frozen=True)
+class Opened(Event):
+    """A run is about to begin, or to go on: its live values, the changes made to them so far ({"nimg", "patch"}), what
+    there is to tell, and how many pictures there are and how many of the folder's files are unreadable."""
+
+    hparams: HParams
+    journal: Sequence[Mapping[str, Any]]
+    notes: Sequence[str]
+    n_images: int
+    n_bad: int
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,38 @@ class SaveFailed(Event):
 
     reason: str
 
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        return f"the state could not be saved ({self.reason}); training goes on and tries again"
+
+
+@dataclass(frozen=True)
+class Measured(Event):
+    """The state was judged. values: the measures by name, and "resolution"; path: where the state was kept because none
+    before was better, else ""."""
+
+    values: Mapping[str, float]
+    path: str
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in self.values.items() if value is not None)
+        return f"{numbers}; the best so far: {self.path}" if self.path else numbers
+
+
+@dataclass(frozen=True)
+class NotCompiled(Event):
+    """torch.compile failed, for `reason`; the training goes on with the plain networks."""
+
+    reason: str
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        return f"the networks could not be compiled ({self.reason}); training goes on without"
+
 
 @dataclass(frozen=True)
 class RolledBack(Event):
@@ -79,6 +124,11 @@ class Shrunk(Event):
 
     micro_batch: int
 
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        return f"memory is short: batches are worked through {self.micro_batch} images at a time from now on"
+
 
 @dataclass(frozen=True)
 class Finished(Event):
@@ -93,6 +143,8 @@ class Control:
     def __init__(self):
         self._patches: deque[dict[str, Any]] = deque()
         self.stopped = False
+        self._paused_at: float | None = None
+        self._held = 0.0
 
     def set(self, **patch: Any) -> None:
         """Asks for new values from the next iteration on; ConfigError at once for a wrong name or value."""
@@ -102,6 +154,27 @@ class Control:
     def stop(self) -> None:
         """Asks the loop to save and end at the next iteration boundary."""
         self.stopped = True
+
+    @property
+    def paused(self) -> bool:
+        """Whether whoever takes the events should wait before taking the next one."""
+        return self._paused_at is not None
+
+    def pause(self) -> None:
+        """Asks for a pause. It lasts until `unpause`, and its time does not count as training time."""
+        if self._paused_at is None:
+            self._paused_at = time.monotonic()
+
+    def unpause(self) -> None:
+        """Ends the pause."""
+        if self._paused_at is not None:
+            self._held += time.monotonic() - self._paused_at
+            self._paused_at = None
+
+    def take_held(self) -> float:
+        """Seconds spent in pauses since the last call."""
+        held, self._held = self._held, 0.0
+        return held
 
     def drain(self) -> list[dict[str, Any]]:
         """The patches posted since the last call, oldest first."""

@@ -16,6 +16,7 @@ from sgan.features import DESCRIPTION, picture_features
 from sgan.metrics import NEIGHBOURS, count_faces, density_coverage, nearest, octave_ratios, swd
 from sgan.networks import Generator
 from sgan.sampling import draw_images, seeds_to_ws
+from sgan.state import TrainState
 from sgan.viz import make_grid
 
 MEASURES = ("swd", "coverage", "octaves", "faces", "nearest", "fid")
@@ -75,6 +76,30 @@ def draw_sample(
         fake[i] = next(draw_images(G, ws, step=G.trained_step))
     pixels = dataset.pixels[side]
     return Sample(pixels[at], fake, pixels[rest] if len(rest) == n else None, at, seeds)
+
+
+def check_enough(n: int, setting: str) -> None:
+    """ConfigError naming the setting that asks to compare so few images."""
+    if n < MIN_IMAGES:
+        raise ConfigError(f"{setting} needs at least {MIN_IMAGES} images to compare, and there are {n}")
+
+
+def state_judge(dataset: Dataset, n: int) -> Callable[[TrainState], dict[str, float]]:
+    """A function that measures a training state's moving average, on n images of each kind, without any weights.
+
+    It gives "swd" (the mean over its levels), "density", "coverage" and the "resolution" at which they were measured,
+    the last one that has faded in. What cannot be measured is None.
+    """
+
+    def measure(state: TrainState) -> dict[str, float]:
+        level, alpha = state.config.schedule(state.nimg)
+        state.G_ema.trained_step = level - 1 if alpha < 1 else level
+        sample = draw_sample(state.G_ema, dataset, n)
+        values = judge(sample, dataset, ("swd", "coverage"), device=state.device).values
+        found = {name: values[name] for name in ("density", "coverage", "resolution")}
+        return {"swd": values["swd"] and values["swd"]["mean"], **found}
+
+    return measure
 
 
 def check_measures(measures: Iterable[str]) -> None:

@@ -13,14 +13,18 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from sgan.arithmetic import Compiled
 from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, to_dict
 from sgan.data import Dataset, image_batches, open_dataset
 from sgan.events import Control, Event
+from sgan.judging import check_enough, state_judge
+from sgan.logs import LOGS
 from sgan.loop import draw_grid, train
 from sgan.record import GRID_SAMPLES, GRID_SEED, Recorder, recorded
 from sgan.resume import resume_foreign
 from sgan.sampling import seed_to_z
 from sgan.state import (
+    BEST_NAME,
     GENERATOR_NAME,
     CheckpointError,
     TrainState,
@@ -53,7 +57,7 @@ def resolve_device(name: str) -> torch.device:
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     """The dtype of the feature maps. auto: bfloat16 where the hardware multiplies it, else float32."""
     if name != "auto":
-        return {"fp32": torch.float32, "bf16": torch.bfloat16}[name]
+        return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     if device.type == "cpu" and Path("/proc/cpuinfo").exists():
@@ -128,8 +132,8 @@ def _adopt_config(state: TrainState, config: TrainConfig) -> None:
 
 def set_aside(run_dir: Path) -> Path | None:
     """Moves the files of an earlier run in this folder into `earlier-N`, so that starting anew loses nothing."""
-    logs = ("config.json", "generator.json", "stats.jsonl", "hparams.jsonl", "losses.png", "tensorboard")
-    patterns = (STATE_PATTERN, "grid-*.jpg", GENERATOR_NAME, *logs)
+    others = (*LOGS, "config.json", "generator.json", "losses.png", "tensorboard")
+    patterns = (STATE_PATTERN, "grid-*.jpg", GENERATOR_NAME, BEST_NAME, *others)
     files = [path for pattern in patterns for path in sorted(run_dir.glob(pattern))]
     if not files:
         return None
@@ -163,17 +167,22 @@ def run_training(
     check_batches(config, world)
     run_dir = Path(config.save_folder_path)
     dataset = open_dataset(config.image_folder_path, config.resolution, progress=progress) if config.is_train else None
+    if config.is_train and config.metrics_every:
+        check_enough(min(len(dataset), config.metrics_images), "metrics_every")
     fresh = not config.is_continue or newest_state(run_dir) is None
     state = open_state(config, device)
     if rank == 0 and fresh:
         set_aside(run_dir)
-    grid_z = torch.cat([seed_to_z(GRID_SEED + i, config.dim_latent) for i in range(GRID_SAMPLES)])
+    grid_z = torch.cat([seed_to_z(GRID_SEED + i, config.z_dim) for i in range(GRID_SAMPLES)])
     recorder = Recorder(run_dir, state) if rank == 0 else None
     if not config.is_train:
         return recorded(iter([draw_grid(state, grid_z)]), recorder)
     if rank == 0:
         remove_leftovers(run_dir)
         _describe_run(run_dir, config, dataset)
+    compiled = Compiled(state) if config.compile else None
+    if compiled is not None:
+        state.notes.append("the networks are compiled when they are first used, which takes minutes")
     on_open(state, dataset)
     events = train(
         state,
@@ -185,6 +194,9 @@ def run_training(
         run_dir=run_dir,
         grid_z=grid_z if rank == 0 else None,
         dtype=resolve_precision(config.precision, device),
+        compiled=compiled,
+        judge=state_judge(dataset, config.metrics_images) if rank == 0 and config.metrics_every else None,
+        metrics_nimg=config.metrics_every,
         replay=replay,
     )
     return recorded(events, recorder)

@@ -7,6 +7,8 @@ from typing import Any
 
 from sgan.state import write_bytes
 
+LOGS = ("stats.jsonl", "hparams.jsonl", "metrics.jsonl")  # of a run folder
+
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
     """Adds a row at the end."""

@@ -5,10 +5,8 @@ import dataclasses
 import functools
 import json
 import os
-import shlex
-import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from sgan.config import (
 )
 from sgan.main_convert import add_convert
 from sgan.main_judge import add_inspect, add_metrics
+from sgan.main_progress import drive
 from sgan.main_sample import add_sample
 
 
@@ -178,17 +177,15 @@ def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     import torch
 
     from sgan.data import list_images
-    from sgan.launch import check_batches, resolve_device, start_workers
+    from sgan.launch import start_workers
+    from sgan.spawn import check_workers
 
     config = make_config(options, torch.cuda.is_available())
-    device = resolve_device(config.device)
     if config.n_gpu > 1 and "RANK" not in os.environ:
-        if device.type == "cuda" and torch.cuda.device_count() < config.n_gpu:
-            raise ConfigError(f"n_gpu is {config.n_gpu}, but PyTorch sees {torch.cuda.device_count()} CUDA devices")
-        check_batches(config, config.n_gpu)  # here, so that one sentence says what is wrong and not every worker
+        check_workers(config)  # here, so that one sentence says what is wrong and not every worker
         list_images(config.image_folder_path)
         return start_workers(config.n_gpu, arguments)
-    return _drive(config, arguments, read_journal(options.replay) if options.replay else [])
+    return drive(config, arguments, read_journal(options.replay) if options.replay else [])
 
 
 def read_journal(path: str) -> list[dict]:
@@ -202,110 +199,6 @@ def read_journal(path: str) -> list[dict]:
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path}, line {number} is no change of hyper-parameters ({error})") from None
     return rows
-
-
-def _drive(config: TrainConfig, arguments: Sequence[str], replay: Sequence[dict]) -> int:
-    """Shows a run as a progress bar. The first Ctrl-C saves and ends it, the second breaks it off."""
-    from tqdm.auto import tqdm
-
-    from sgan.events import Changed, Control, Finished, Grid, RolledBack, Saved, SaveFailed, Shrunk, Stats, Step
-    from sgan.launch import run_training
-
-    control = Control()
-    signal.signal(signal.SIGINT, _stop_once(control))
-    signal.signal(signal.SIGTERM, _stop_once(control))
-    quiet = os.environ.get("RANK", "0") != "0"
-    bar = tqdm(total=config.n_sample_total, unit="img", smoothing=0.05, disable=quiet, dynamic_ncols=True)
-    reason = unsaved = ""
-    with bar:
-
-        def on_open(state: Any, dataset: Any) -> None:
-            bar.initial = bar.n = bar.last_print_n = state.nimg
-            bar.write(f"{len(dataset)} images in {len(dataset.groups)} folders; {_sizes(state)}")
-            if dataset.bad:
-                bar.write(f"{len(dataset.bad)} files left out: {config.save_folder_path}/bad_images.txt")
-            for note in state.notes:
-                bar.write(f"note: {note}")
-            if state.nimg:
-                bar.write(f"going on after {state.nimg / 1000:g} kimg")
-
-        files = lambda numbers: tqdm(numbers, desc="decoding", unit="img", leave=False, disable=quiet)  # noqa: E731
-        for event in run_training(config, control, files, on_open, replay):
-            if isinstance(event, Step):
-                bar.update(event.batch_size)
-            elif isinstance(event, Stats):
-                bar.set_postfix_str(_postfix(event.values))
-            elif isinstance(event, RolledBack):
-                bar.n = event.nimg
-                bar.write(f"note: {event.reason}; back to {event.nimg / 1000:g} kimg with half the learning rate")
-            elif isinstance(event, (Changed, SaveFailed, Shrunk)):
-                unsaved = getattr(event, "reason", unsaved)
-                bar.write(f"{event.nimg / 1000:g} kimg: {_news(event)}")
-            elif isinstance(event, Saved):
-                unsaved = ""
-            elif isinstance(event, Grid) and not config.is_train:
-                bar.write(f"grid of {config.save_folder_path} at {event.nimg / 1000:g} kimg")
-            elif isinstance(event, Finished):
-                reason = event.reason
-    if unsaved:
-        return _fail(f"the last state could not be saved ({unsaved}); what was saved before is in the folder", 1)
-    if not quiet:
-        _say_end(config, reason, arguments)
-    return 0
-
-
-def _stop_once(control: Any) -> Callable:
-    def handler(signum: int, frame: Any) -> None:
-        if control.stopped:
-            raise KeyboardInterrupt
-        control.stop()
-
-    return handler
-
-
-def _news(event: Any) -> str:
-    """One line for what a bar cannot show."""
-    if hasattr(event, "micro_batch"):
-        return f"memory is short: batches are worked through {event.micro_batch} images at a time from now on"
-    if hasattr(event, "patch"):
-        return ", ".join(f"{name} {value}" for name, value in event.patch.items())
-    return f"the state could not be saved ({event.reason}); training goes on and tries again"
-
-
-def _sizes(state: Any) -> str:
-    count = {name: sum(p.numel() for p in net.parameters()) / 1e6 for name, net in state.networks().items()}
-    return f"G {count['G']:.2f} M, D {count['D']:.2f} M parameters on {state.device}"
-
-
-def _postfix(values: Any) -> str:
-    parts = [f"{values['resolution']}px", f"alpha {values['alpha']:.2f}", f"{values['kimg']:.1f} kimg"]
-    parts += [f"{label} {values[name]:.3f}" for name, label in (("loss_d", "D"), ("loss_g", "G")) if name in values]
-    if "sec_per_kimg" in values:
-        parts.append(f"{values['sec_per_kimg']:.1f} s/kimg")
-    return ", ".join(parts)
-
-
-def _say_end(config: TrainConfig, reason: str, arguments: Sequence[str]) -> None:
-    where = config.save_folder_path
-    if not config.is_train:
-        print(f"The grid of the saved state is in {where}.")
-    elif reason == "stopped":
-        again = shlex.join(_without(arguments, "--is_continue", "--replay"))
-        print(f"Stopped and saved in {where}. Go on with the same command: python -m sgan {again}")
-    else:
-        print(f"Done: {where} holds the generator, grids, losses.png and the state.")
-        print(f"Draw faces with: python -m sgan sample --checkpoint {where} --seeds 0-15 --out results")
-
-
-def _without(arguments: Sequence[str], *flags: str) -> list[str]:
-    """The arguments less some flags and their values, which must not be given a second time."""
-    kept, skipping = [], False
-    for word in arguments:
-        if word.startswith("--"):
-            skipping = word.split("=")[0] in flags
-        if not skipping:
-            kept.append(word)
-    return kept
 
 
 def run_show(options: argparse.Namespace, arguments: Sequence[str]) -> int:

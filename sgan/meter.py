@@ -5,6 +5,7 @@ import time
 import torch
 from torch import Tensor
 
+from sgan.arithmetic import scale_values
 from sgan.events import Step
 from sgan.rescue import Alarm
 from sgan.state import TrainState
@@ -29,8 +30,8 @@ class Meter:
             entry[1] += 1
         self.alarm.add(**{name: value for name, value in scalars.items() if name.startswith("loss_")})
 
-    def read(self, state: TrainState, event: Step) -> dict[str, float]:
-        """The means since the last call, with the settings in force; resets."""
+    def read(self, state: TrainState, event: Step, held: float = 0.0) -> dict[str, float]:
+        """The means since the last call, with the settings in force; resets. held: seconds of it spent in pauses."""
         values = {name: float(total) / count for name, (total, count) in self.sums.items()}
         now = time.monotonic()
         images = state.nimg - self.since_nimg if self.since_nimg is not None else 0
@@ -40,7 +41,8 @@ class Meter:
         values["learning_rate"] = state.hparams.learning_rate_at(event.resolution)
         values["ada_p"] = state.ada_p
         values["r1_gamma"] = state.hparams.r1_gamma_at(event.resolution, event.batch_size)
+        values |= scale_values(state)
         if images:
-            values["sec_per_kimg"] = (now - self.since) * 1000 / images
+            values["sec_per_kimg"] = max(now - self.since - held, 0.0) * 1000 / images
         self.since, self.since_nimg = now, state.nimg
         return values

@@ -13,8 +13,8 @@ from tensorboardX import SummaryWriter
 
 from provenance import GENERATED, Mark, write_image
 from sgan.config import resolution_of, to_dict
-from sgan.events import Changed, Event, Finished, Grid, RolledBack, Stats
-from sgan.logs import read_rows, truncate_rows
+from sgan.events import Changed, Event, Finished, Grid, Measured, RolledBack, Stats
+from sgan.logs import LOGS, read_rows, truncate_rows
 from sgan.state import GENERATOR_NAME, TrainState, save_generator, write_bytes
 from sgan.viz import plot_losses
 
@@ -33,7 +33,7 @@ class Recorder:
         self.run_dir, self.state = run_dir, state
         self.history = read_rows(run_dir / "stats.jsonl", state.nimg)
         self.marks = [(row["nimg"] / 1000, _patch_text(row["patch"])) for row in state.journal]
-        for name in ("stats.jsonl", "hparams.jsonl"):
+        for name in LOGS:
             truncate_rows(run_dir / name, state.nimg)
         self.plotted = -PLOT_SECONDS
         self.board = SummaryWriter(str(run_dir / "tensorboard"), purge_step=state.nimg + 1)
@@ -46,6 +46,9 @@ class Recorder:
                 self.board.add_scalar(name, value, event.nimg)
             if time.monotonic() - self.plotted >= PLOT_SECONDS:
                 self.plot()
+        elif isinstance(event, Measured):
+            for name, value in event.values.items():
+                self.board.add_scalar(f"metrics/{name}", value, event.nimg)
         elif isinstance(event, RolledBack):
             self.history = [row for row in self.history if row["nimg"] <= event.nimg]
             self.marks = [mark for mark in self.marks if mark[0] <= event.nimg / 1000]

@@ -3,10 +3,10 @@
 import math
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from sgan.state import TrainState
+from sgan.workers import mean_over_processes
 
 CHECK_INTERVAL = 50  # iterations between two looks at the losses; each waits for the device once
 SNAPSHOT_INTERVAL = 200  # iterations between two copies of the state
@@ -29,20 +29,13 @@ class Alarm:
     def reason(self) -> str:
         """One phrase, or "" when all is well; resets."""
         for name, total in self.sums.items():
-            mean = self._mean(total)
+            mean = float(mean_over_processes(total)) / self.count  # all processes come to the same conclusion
             if not math.isfinite(mean):
                 return f"{name} is {mean}"
             if mean > LOSS_LIMIT:
                 return f"{name} is {mean:.1f} on average, above {LOSS_LIMIT:g}"
         self.sums, self.count = {}, 0
         return ""
-
-    def _mean(self, total: Tensor) -> float:
-        """The mean over all processes: they have to come to the same conclusion."""
-        if dist.is_available() and dist.is_initialized():
-            dist.all_reduce(total)
-            total = total / dist.get_world_size()
-        return float(total) / self.count
 
 
 class Lifeline:
@@ -87,6 +80,7 @@ def snapshot(state: TrainState) -> dict:
         "iteration": state.iteration,
         "ada_p": state.ada_p,
         "pl_mean": state.pl_mean,
+        "scalers": {term: scaler.state_dict() for term, scaler in state.scalers.items()},
     }
 
 
@@ -102,6 +96,7 @@ def restore(state: TrainState, saved: dict) -> None:
                 optimiser.state[p] = {key: value.to(p.device, copy=True) for key, value in values.items()}
     for name in ("nimg", "iteration", "ada_p", "pl_mean"):
         setattr(state, name, saved[name])
+    state.load_scalers(saved["scalers"])
 
 
 def _pairs(state: TrainState) -> list[tuple[torch.nn.Module, torch.optim.Adam]]:

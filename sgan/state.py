@@ -37,8 +37,9 @@ KEEP_STATES = 2
 class TrainState:
     """Everything that a step changes. `config` and `hparams` say how; nimg counts real images shown.
 
-    ada_p is the probability of augmentations; pl_mean the mean path length; scalers the loss scales of float16, by term;
-    micro_batch the images worked on at a time (0: the whole batch); journal: {"nimg", "patch"} for every change of hparams; notes: what to tell about loading it.
+    ada_p is the probability of augmentations; pl_mean the mean path length; scalers the loss scales of float16 by term;
+    micro_batch the images worked on at a time (0: the whole batch); journal: {"nimg", "patch"} for every change of
+    hparams; notes: what to tell about loading it.
     """
 
     config: TrainConfig

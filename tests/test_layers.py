@@ -17,11 +17,11 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     "sgan": [
         {"__init__", "__main__"},
-        {"main", "main_sample", "main_convert", "main_judge"}
+        {"main", "main_sample", "main_convert", "main_judge", "main_progress"}
         | {"panel", "panel_train", "panel_faces", "panel_form", "panel_walk", "panel_nearest", "panel_text"}
-        | {"panel_checks"},
-        {"judging", "inspection", "editing", "persona", "walk", "nearest", "launch", "workers"},
-        {"sampling", "loop", "resume", "step", "meter", "rescue", "logs", "record"},
+        | {"panel_checks", "panel_page"},
+        {"judging", "inspection", "editing", "persona", "walk", "nearest", "launch", "spawn"},
+        {"sampling", "loop", "resume", "step", "arithmetic", "meter", "rescue", "logs", "record"},
         {"state", "export"},
         {"formats"},
         {"foreign", "nvidia"},
@@ -30,18 +30,18 @@ FLOORS = {
         {"networks", "discriminator", "stylegan", "torchfile", "ziptable", "unpickle", "data", "augment", "losses"},
         {"cache"},
         {"pictures"},
-        {"events", "ops", "config", "viz", "archive"},
+        {"events", "ops", "config", "viz", "archive", "workers"},
     ],
     "faceswap": [
         {"__init__", "__main__"},
-        {"main", "main_video", "panel", "panel_job", "panel_match", "panel_video"},
+        {"main", "main_video", "panel", "panel_job", "panel_match", "panel_video", "panel_page", "panel_command"},
         {"video", "batch", "match", "align"},
         {"swap", "tracking"},
         {"landmarks", "detection", "warp", "mask", "skin", "colour", "grain", "blending", "frame", "sheet", "preview"},
         {"regions", "geometry", "images", "pipeline"},
     ],
     "provenance": [{"__init__"}, {"files"}, {"xmp"}, {"mark"}],
-    "panels": [{"__init__"}],
+    "panels": [{"serve"}, {"__init__"}],
 }
 LEAVES = {"provenance", "panels"}
 WINGS = {"sgan": LEAVES, "faceswap": LEAVES, "provenance": set(), "panels": set()}  # what a package may import of ours

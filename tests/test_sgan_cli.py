@@ -180,7 +180,7 @@ def test_batches_that_cannot_be_shared_are_refused():
 def test_visible_devices_reach_the_environment(monkeypatch, faces, tmp_path):
     seen = {}
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setattr(main, "_drive", lambda *args: seen.update(os.environ) or 0)
+    monkeypatch.setattr(main, "drive", lambda *args: seen.update(os.environ) or 0)
     arguments = ["train", "--image_folder_path", str(faces), "--save_folder_path", str(tmp_path / "run")]
     assert main.main([*arguments, "--CUDA_VISIBLE_DEVICES", "2,3", "--device", "cpu"]) == 0
     assert seen["CUDA_VISIBLE_DEVICES"] == "2,3"

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from sgan import loop, losses
+from sgan.arithmetic import Arithmetic
 from sgan.config import ConfigError, HParams, TrainConfig
 from sgan.events import Changed, Control, Finished, Grid, Saved, Stats, Step
 from sgan.loop import train
@@ -212,13 +213,13 @@ def test_a_shared_pass_gives_the_gradients_of_two(make_state, noise_batches):
     state.iteration = 1  # past the first regularisation
     real = next(noise_batches(state.config))
     shape = dict(step=1, alpha=1.0, dtype=torch.float32)
-    gen_img = generate(state, 4, shape, phase=1)
+    gen_img = generate(Arithmetic(state), 4, shape, phase=1)
     loss_g = losses.generator_loss(state.D(gen_img, **shape)).mean()
     expected_g = torch.autograd.grad(loss_g, list(state.G.parameters()), allow_unused=True)
     real_img = torch.from_numpy(real).float() / 127.5 - 1
     loss_d = losses.fake_loss(state.D(gen_img.detach(), **shape)) + losses.real_loss(state.D(real_img, **shape))
     expected_d = torch.autograd.grad(loss_d.mean(), list(state.D.parameters()), allow_unused=True)
-    step(state, real, Meter(state.device))
+    step(Arithmetic(state), real, Meter(state.device))
     for network, optimiser, expected in ((state.G, state.G_opt, expected_g), (state.D, state.D_opt, expected_d)):
         for parameter, gradient in zip(network.parameters(), expected):
             if gradient is not None:  # beta1 is 0: Adam's first moment is the gradient
@@ -232,7 +233,7 @@ def test_the_path_length_term_evens_the_steps_out(make_state, noise_batches):
         run(state, noise_batches(state.config), until=320)
         ws = state.G.mapping(torch.randn(64, 8)).detach().requires_grad_(True)
         torch.manual_seed(0)
-        lengths = losses.path_lengths(state.G.synthesis(ws, step=1), ws)
+        lengths = losses.path_lengths(state.G.synthesis(ws, step=1), ws).detach()
         spreads.append((lengths - state.pl_mean).square().mean().item() if weight else lengths.square().mean().item())
     assert spreads[1] < spreads[0]
     assert state.pl_mean > 0
@@ -248,7 +249,7 @@ def test_without_noise_its_strength_is_zero(make_state, noise_batches):
                 control.set(noise=False)
         named = [*state.G.named_parameters(), *state.G_ema.named_parameters()]
         strengths[noise] = [
-            float(p.abs()) for name, p in named if name.endswith("noise_strength") and ".b16" not in name
+            float(p.detach().abs()) for name, p in named if name.endswith("noise_strength") and ".b16" not in name
         ]
     assert max(strengths[False]) == 0.0 < max(strengths[True])
 

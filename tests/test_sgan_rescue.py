@@ -13,9 +13,11 @@ import torch
 from PIL import Image
 
 from sgan import loop, main
+from sgan.arithmetic import Arithmetic
 from sgan.config import TrainConfig
 from sgan.events import Control, RolledBack, Saved, SaveFailed, Shrunk, Stats, Step
 from sgan.loop import train
+from sgan.meter import Meter
 from sgan.rescue import Lifeline, restore, snapshot
 from sgan.state import TrainState, load_state, save_state
 from sgan.step import step
@@ -122,9 +124,7 @@ def test_parts_of_a_batch_give_the_gradients_of_the_whole(noise_batches, shared)
     for micro_batch in (0, 4):
         state = TrainState.create(TrainConfig(**TINY, shared_pass=shared, r1_gamma=1.0))
         state.micro_batch = micro_batch
-        from sgan.meter import Meter
-
-        step(state, next(noise_batches(state.config)), Meter(state.device))
+        step(Arithmetic(state), next(noise_batches(state.config)), Meter(state.device))
         gradients = {
             f"D.{n}": state.D_opt.state[p]["exp_avg"] for n, p in state.D.named_parameters() if p in state.D_opt.state
         }
