@@ -122,6 +122,12 @@ def median(values: np.ndarray) -> float:
     return float(np.partition(values, half)[half])
 
 
+def smoothstep(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Returns 0 below `low`, 1 above `high` and 3t^2 - 2t^3 between."""
+    t = np.clip((values - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
     """Returns intersection / smaller area of two boxes (x0, y0, x1, y1): 1 when one lies inside the other."""
     w = min(a[2], b[2]) - max(a[0], b[0])

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 from faceswap.colour import calm_chroma_noise
+from faceswap.geometry import smoothstep
 from faceswap.regions import BROW_LINE, MOUTH, OVAL, face_width, opening
-from faceswap.skin import Zones, glasses, grow_mask, skin_likeness, smoothstep, to_lab, uncovered
+from faceswap.skin import Zones, glasses, grow_mask, skin_likeness, to_lab, uncovered
 from faceswap.warp import Maps, Source, scale_places
 
 COARSE = 20  # points along each side of the grid at which the distance to the oval's edge is computed

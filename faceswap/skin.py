@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from faceswap.geometry import median
+from faceswap.geometry import median, smoothstep
 from faceswap.regions import LEFT_BROW, LEFT_EYE, LIPS, NOSE, OVAL, RIGHT_BROW, RIGHT_EYE, face_width, mesh
 from faceswap.warp import Maps
 
@@ -105,12 +105,6 @@ def skin_likeness(lab: np.ndarray, points: np.ndarray) -> np.ndarray:
         sigma = max(1.4826 * median(np.abs(part[y, x])), floor)
         distance += (part * np.float32(1 / sigma)) ** 2
     return 1 - smoothstep(np.sqrt(distance), KEEP, DROP)
-
-
-def smoothstep(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Returns 0 below `low`, 1 above `high` and 3t^2 - 2t^3 between."""
-    t = np.clip((values - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def features(points: np.ndarray, size: tuple[int, int], grow: float) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from faceswap.blending import BLEND_KINDS, feather_blend, poisson_blend
@@ -183,6 +184,12 @@ def swap_face(image: np.ndarray, source: Source, skin: SourceSkin, points: np.nd
     reduction = face_width(source.points) / width
     place = maps.flat if options.warp_2d else maps.mesh
     warped = sample(source, place, frame, reduction)
+    source_skin, bare = skin.at(place, options.feather)
+    if not options.warp_2d and maps.fill is not None:
+        other = skin.at(maps.mirrored, options.feather)
+        source_skin, bare = (a + (b - a) * maps.fill for a, b in zip((source_skin, bare), other))
+        share = np.ascontiguousarray(frame.enlarge(maps.fill))
+        warped = cv2.blendLinear(sample(source, maps.mirrored, frame, reduction), warped, share, 1 - share)
     target_grid = frame.reduce(target)
     grey = is_grey(target_grid)
     if grey:
@@ -192,7 +199,6 @@ def swap_face(image: np.ndarray, source: Source, skin: SourceSkin, points: np.nd
     if options.correct_color and reduction < FEW_PIXELS:
         source_lab = calm_chroma_noise(source_lab, 0.5 / (reduction * frame.step))
     target_skin = skin_likeness(target_lab, grid_points)
-    source_skin, bare = skin.at(place, options.feather)
     light, kind = target_lab[:, :, 0], options.mask
     shown = face_mask(grid_points, bare, target_skin, light, maps, skin.forehead, kind, options.feather)
     both = source_skin * target_skin * (shown > 0)

@@ -13,13 +13,25 @@ import cv2
 import numpy as np
 
 from faceswap.frame import Frame
-from faceswap.geometry import Rect, bounding_rect, fit_similarity, scale_points, triangle_affines
+from faceswap.geometry import (
+    Rect,
+    bounding_rect,
+    fit_similarity,
+    scale_points,
+    signed_areas,
+    smoothstep,
+    triangle_affines,
+)
 from faceswap.regions import BROW_LINE, LEFT_EYE, LIPS, MESH_POINTS, NOSE, OVAL, RIGHT_EYE, face_width, mesh
 
 RIM = 1.3  # the mesh is continued outwards to this multiple of the oval, so that the map has no edge near the mask's
 SOURCE_MARGIN = 0.75  # kept of the source around its landmarks / face width
 ENLARGE_TIMES = 3  # a small source is doubled at most so often
 ENLARGE_SHARPEN = 0.7  # share of the fine detail added at each doubling
+SEEN = (0.25, 0.5)  # area in the source / in the target below which a triangle counts as hidden, above which as seen
+BETTER = (0.15, 0.35)  # by how much more of it the other half must show
+LEAST_FILL = 0.05
+FILL_SOFT = 0.02  # sigma of the edge of what is filled / face width
 FINE_SIDE = 1536  # sources larger than this are not copied with pixels in between
 SUBPIXEL_BITS = 4  # of cv2.fillConvexPoly
 RIGID = (*BROW_LINE, *RIGHT_EYE, *LEFT_EYE, *NOSE, *LIPS)  # what the plain warp lays onto each other
@@ -151,6 +163,25 @@ def triangle_map(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return out
 
 
+def hidden_share(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Returns float32 [898] in [0, 1]: 1 for those the source hides, its other half shows and the target needs.
+
+    Args:
+        source: [468, 3] mesh points of the face to show.
+        target: [468, 3] mesh points of the face to replace.
+    """
+    triangles, mirror = mesh().triangles, mesh().mirror
+    given, wanted = (np.maximum(signed_areas(points[triangles, :2]), 0) for points in (source, target))
+    opposite = np.maximum(-signed_areas(source[mirror[triangles], :2]), 0)  # mirrored corners run the other way round
+    unit = np.percentile(given / np.maximum(wanted, 1e-3), 80)  # that of the side which is seen
+    needed = np.maximum(wanted * unit, 1e-6)
+    given, opposite = given / needed, np.minimum(opposite / needed, 1)
+    share = (1 - smoothstep(given, *SEEN)) * smoothstep(opposite - given, *BETTER)
+    weight = np.repeat(wanted, 3)
+    near = [np.bincount(triangles.ravel(), v, MESH_POINTS) for v in (weight, weight * np.repeat(share, 3))]
+    return (near[1] / np.maximum(near[0], 1e-6))[triangles].mean(1).astype(np.float32)  # alike for neighbours
+
+
 def gather_map(number: np.ndarray, source: np.ndarray, target: np.ndarray, outside: np.ndarray) -> np.ndarray:
     """Returns float32 [h, w, 2]: for each grid pixel the (x, y) of the source that its triangle puts there.
 
@@ -255,6 +286,26 @@ class Maps:
     def flat(self) -> np.ndarray:
         """Source coordinates of the similarity that best fits the rigid features, float32 [h, w, 2]."""
         return similarity_map(self._similarity(self._source), self._size)
+
+    @cached_property
+    def mirrored(self) -> np.ndarray:
+        """Source coordinates of the same place on the other half of the source's face, float32 [h, w, 2]."""
+        other = self._source[mesh().mirror]
+        return gather_map(self._number, add_rim(other), self._rimmed, self._similarity(other))
+
+    @cached_property
+    def fill(self) -> np.ndarray | None:
+        """How much of each pixel is to come from the other half of the source, float32 [h, w]; None for nothing.
+
+        A head that is turned away shows one half squeezed or not at all. Where the target shows that half much wider,
+        the half that is seen stands in for it.
+        """
+        share = hidden_share(self._source, self._points)
+        if share.max() < LEAST_FILL:
+            return None
+        rim = np.zeros(2 * len(OVAL), np.float32)
+        flat = np.concatenate([rim, share, np.zeros(1, np.float32)]).take(self._number)
+        return cv2.GaussianBlur(flat, (0, 0), max(FILL_SOFT * face_width(self._points), 0.6))
 
     def opposite(self, values: np.ndarray) -> np.ndarray:
         """Returns what a float32 [h, w] of the grid is at the same place on the other half of the face.

@@ -7,7 +7,7 @@ from test_faceswap_drawing import draw_face, place_mesh
 
 from faceswap import warp
 from faceswap.frame import Frame
-from faceswap.regions import LEFT_EYE, MOUTH, OVAL, RIGHT_EYE, mesh
+from faceswap.regions import LEFT_EYE, MOUTH, OVAL, RIGHT_EYE, mesh, mirror_points
 
 SIZE = (256, 256)
 
@@ -116,3 +116,32 @@ def test_a_frame_takes_points_to_its_grid_and_back(step_face):
     inner = np.s_[frame.step : -2 * frame.step, frame.step : -2 * frame.step]
     yy, xx = np.mgrid[: frame.size[0], : frame.size[1]]
     np.testing.assert_allclose(back[inner], np.stack([xx, yy], -1)[inner], atol=1e-3)
+
+
+def test_nothing_is_filled_where_source_and_target_are_turned_alike():
+    for yaw in (-0.8, 0.0, 0.8):
+        points = place_mesh(yaw=yaw, eyes_apart=60)
+        assert warp.hidden_share(points, points).max() == 0
+        assert warp.Maps(place_mesh(yaw=yaw, eyes_apart=40), points, SIZE).fill is None
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_half_that_the_source_hides_is_filled_from_the_other(side):
+    source, target = place_mesh(yaw=0.8 * side, eyes_apart=60), place_mesh(eyes_apart=80)
+    maps = warp.Maps(source, target, SIZE)
+    near, far = (234, 454) if source[234, 2] < source[454, 2] else (454, 234)  # edges of the half seen and hidden
+    x, y = target[far, :2].round().astype(int)
+    inwards = 8 if far == 234 else -8
+    assert maps.fill[y, x + inwards] > 0.95
+    x_near, y_near = target[near, :2].round().astype(int)
+    assert maps.fill[y_near, x_near - inwards] < 0.01
+    near, far = (50, 280) if near == 234 else (280, 50)  # the cheeks
+    x, y = target[far, :2].round().astype(int)
+    assert np.linalg.norm(maps.mirrored[y, x] - source[near, :2]) < 2
+
+
+def test_filling_a_mirrored_pair_gives_the_mirrored_share():
+    source, target = place_mesh(yaw=0.7, eyes_apart=60), place_mesh(eyes_apart=60)
+    share = warp.hidden_share(source, target)
+    flipped = warp.hidden_share(mirror_points(source, 256), mirror_points(target, 256))
+    assert share.sum() == pytest.approx(flipped.sum(), rel=1e-3) and share.max() > 0.9
