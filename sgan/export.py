@@ -63,7 +63,7 @@ def convert(
     weights = read_weights(path)
     if class_index is not None:
         weights = _of_class(weights, class_index, path)
-    if weights.config.c_dim and "D" in weights.networks and not generator_only:
+    if weights.config.c_dim and "D" in weights.networks and target.suffix == ".safetensors" and not generator_only:
         weights.notes.append("its discriminator, which judges classes, was left out; --class N keeps it, for one class")
     if generator_only or weights.config.c_dim:
         weights.networks.pop("D", None)
@@ -167,6 +167,7 @@ def _check_rosinality(weights: Foreign, path: Path) -> None:
         if getattr(config, name) != value:
             raise CheckpointError(
                 f"{path} has {name} {getattr(config, name)!r}, but rosinality's program computes {name} {value!r} alone"
+                + ("; --class N makes a network of one class" if name == "c_dim" else "")
             )
     if weights.step != config.max_step:
         raise CheckpointError(f"{path} has not grown to its last layer yet; rosinality's program knows no growing")

@@ -8,6 +8,7 @@ import pickletools
 import resource
 import struct
 import sys
+import time
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -24,13 +25,13 @@ from foreign_files import (
     write,
     zip_bytes,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from sgan.foreign import Foreign
-from sgan.formats import CheckpointError, read_foreign
-from sgan.state import FORMAT, _checksum, load_generator
+from sgan.formats import CheckpointError
+from sgan.state import FORMAT, _checksum, load_generator, read_weights
 from sgan.torchfile import read_pickle_file
 
 MEGABYTE = 2**20
@@ -245,35 +246,47 @@ def test_a_header_of_ours_that_claims_giants_takes_no_memory(tmp_path):
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 512 * 1024
 
 
-FUZZ = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", 300)),  # 3000 take about a minute
-    derandomize="FUZZ_EXAMPLES" not in os.environ,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", 0))  # 0: one short round, the same every time
 
 
-@FUZZ
-@given(data=st.data())
-def test_fuzzed_files_are_read_or_refused(files, tmp_path, data):
-    """Bytes changed, cut out or doubled, or opcodes in a row: a checkpoint or a CheckpointError, nothing else."""
-    kind = data.draw(st.sampled_from([*KINDS[:-1], "opcodes"]))
+def fuzzed_round(check, number, examples):
+    """One round of hypothesis over check(data)."""
+    options = settings(max_examples=examples, derandomize=not FUZZ_SECONDS, deadline=None, database=None)
+    run = options(given(data=st.data())(check))
+    (seed(number)(run) if FUZZ_SECONDS else run)()
+
+
+def draw_file(data, files):
+    """A file with bytes changed, cut out or doubled, or opcodes in a row."""
+    kind = data.draw(st.sampled_from([*KINDS, "opcodes"]))
     if kind == "opcodes":
         opcodes = [op.code.encode("latin-1") for op in pickletools.opcodes]
         body = b"".join(data.draw(st.lists(st.sampled_from(opcodes) | st.binary(max_size=6), max_size=60)))
-        content = b"\x80\x04" + body + b"."
-    else:
-        content = bytearray(files[kind][0].read_bytes())
-        for _ in range(data.draw(st.integers(1, 8))):
-            at = data.draw(st.integers(0, len(content) - 1))
-            at = at if data.draw(st.booleans()) else at % min(len(content), 4000)
-            new = data.draw(st.binary(min_size=0, max_size=9))
-            content[at : at + data.draw(st.integers(0, 9))] = new
-    path = write(tmp_path / "fuzzed", bytes(content))
-    try:
-        assert isinstance(read_foreign(path), Foreign)
-    except CheckpointError as error:
-        assert str(path) in str(error) and "\n" not in str(error)
+        return b"\x80\x04" + body + b"."
+    content = bytearray(files[kind][0].read_bytes())
+    for _ in range(data.draw(st.integers(1, 8))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        at = at if data.draw(st.booleans()) else at % min(len(content), 4000)
+        new = data.draw(st.binary(min_size=0, max_size=9))
+        content[at : at + data.draw(st.integers(0, 9))] = new
+    return bytes(content)
+
+
+def test_fuzzed_files_are_read_or_refused(files, tmp_path):
+    """A checkpoint or a CheckpointError, nothing else; for FUZZ_SECONDS where that is set."""
+
+    def check(data):
+        path = write(tmp_path / "fuzzed", draw_file(data, files))
+        try:
+            assert isinstance(read_weights(path), Foreign)
+        except CheckpointError as error:
+            assert str(path) in str(error) and "\n" not in str(error)
+
+    end, number = time.monotonic() + FUZZ_SECONDS, int.from_bytes(os.urandom(4), "big")
+    fuzzed_round(check, number, 150 if FUZZ_SECONDS else 300)
+    while time.monotonic() < end:
+        number += 1
+        fuzzed_round(check, number, 150)
 
 
 def test_the_reader_agrees_with_pickle_on_plain_data():
