@@ -4,6 +4,7 @@ export PYTHON BODY SEED
 help:
 	@echo 'make demo [BODY=photo.jpg] [SEED=7]   make a face of nobody and put it onto a photo, in results/'
 	@echo 'make lab  [ARGS=--no-browser]         open JupyterLab on notebooks/'
+	@echo 'make app  [ARGS=--no-browser]         serve pages for visitors: another person, and a face onto a photo'
 	@echo 'make test [ARGS="-k name"]            check the style and run the tests'
 	@echo 'make clean                            remove .venv and caches; pictures and checkpoints stay'
 	@echo 'PYTHON=/path/to/python3.12            with any of them: the Python to set up .venv with'
@@ -15,6 +16,10 @@ lab:
 	@sh .ci/setup lab
 	@.venv/bin/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
+app:
+	@sh .ci/setup app
+	@.venv/bin/python -m panels.serve notebooks/app $(ARGS)
+
 test:
 	@sh .ci/setup test
 	.venv/bin/python -m ruff check
@@ -25,4 +30,4 @@ clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo lab test clean
+.PHONY: help demo lab app test clean

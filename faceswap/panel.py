@@ -121,14 +121,13 @@ class SwapPanel(Panel):
         options = widgets.VBox([widgets.HTML(title("Options")), *self.controls.values()])
         wide = widgets.Layout(flex="1 1 420px", max_width="720px")
         shown = widgets.VBox([widgets.HBox([self.wipe, self.zoom]), self.preview, self.caption], layout=wide)
-        save = widgets.HBox([self.out, self.sheet, self.save_button], layout=row)
-        return [
-            widgets.HBox([face, body], layout=row),
-            widgets.HBox([options, shown], layout=row),
-            save,
-            self.command_text,
-            self.message,
-        ]
+        top, middle = widgets.HBox([face, body], layout=row), widgets.HBox([options, shown], layout=row)
+        return [top, middle, *self._rows_below(), self.message]
+
+    def _rows_below(self) -> list[widgets.Widget]:
+        """What takes the result along."""
+        row = widgets.Layout(flex_flow="row wrap", grid_gap="16px")
+        return [widgets.HBox([self.out, self.sheet, self.save_button], layout=row), self.command_text]
 
     def _choice(self) -> list[widgets.Widget]:
         """What chooses a photo."""

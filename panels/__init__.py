@@ -4,9 +4,11 @@ A leaf: it knows nothing of faces or networks.
 """
 
 import asyncio
+import base64
 import contextlib
 import html
 import io
+import mimetypes
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -14,10 +16,12 @@ from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+from IPython import get_ipython
 from PIL import Image
 
 AWAIT_EVERY = 0.05  # seconds between two looks at what the user did
 AWAIT_FOR = 0.005  # seconds given to it: about five messages
+AWAIT_SHARE = 0.02  # of the time since the last look is given at least, so that slow steps do not starve a new page
 LABEL = {"description_width": "170px"}
 SMALLEST_SHOWN = 320  # a picture is enlarged by a whole factor to at least about this side, pixels
 
@@ -57,7 +61,14 @@ def one_sentence(error: BaseException) -> str:
 
 
 class Message(widgets.HTML):
-    """One line of text below the controls; an error shows its sentence with the traceback folded away."""
+    """One line of text below the controls; an error shows its sentence with the traceback folded away.
+
+    details: whether there is a traceback; not for strangers, whom it would tell about the machine.
+    """
+
+    def __init__(self, details: bool = True):
+        super().__init__()
+        self.details = details
 
     def say(self, text: str) -> None:
         """Shows plain text."""
@@ -65,11 +76,24 @@ class Message(widgets.HTML):
 
     def fail(self, error: BaseException) -> None:
         """Shows an exception."""
-        lines = "".join(traceback.format_exception(error))
-        self.value = (
-            f'<div style="color:#b00020">{html.escape(one_sentence(error))}</div>'
-            f"<details><summary>details</summary><pre>{html.escape(lines)}</pre></details>"
-        )
+        self.value = f'<div style="color:#b00020">{html.escape(one_sentence(error))}</div>'
+        if self.details:
+            lines = "".join(traceback.format_exception(error))
+            self.value += f"<details><summary>details</summary><pre>{html.escape(lines)}</pre></details>"
+
+
+class Fixed:
+    """Stands where a box for a path would, and does not change: what a page holds can be set by whoever opened it."""
+
+    def __init__(self, value: str):
+        self.value = value
+
+
+def download_link(data: bytes, name: str, text: str) -> str:
+    """HTML of a link that hands these bytes to the browser as a file of that name."""
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    address = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    return f'<a download="{html.escape(name)}" href="{address}"><b>{html.escape(text)}</b></a>'
 
 
 class OnMainThread:
@@ -109,8 +133,9 @@ async def show_all(
     with contextlib.closing(items):
         for item in items:
             show(item)
-            if time.monotonic() - awaited >= AWAIT_EVERY:
-                await asyncio.sleep(AWAIT_FOR)
+            worked = time.monotonic() - awaited
+            if worked >= AWAIT_EVERY:
+                await asyncio.sleep(max(AWAIT_FOR, min(worked * AWAIT_SHARE, AWAIT_EVERY)))
                 if breathe is not None:
                     await breathe()
                 awaited = time.monotonic()
@@ -128,6 +153,13 @@ class TaskStarter(OnMainThread):
             asyncio.run(self.make())
         elif self.task is None or self.task.done():
             self.task = self.loop.create_task(self.make())
+
+
+def is_attended() -> bool:
+    """Whether a person runs the cell: JupyterLab, Notebook and VS Code allow a cell to ask for input, programs that
+    execute notebooks (nbclient, papermill) do not. Outside of a kernel nobody is there."""
+    parent = getattr(get_ipython(), "get_parent", dict)()
+    return bool(parent.get("content", {}).get("allow_stdin"))
 
 
 class Shown:
@@ -159,6 +191,28 @@ class Panel(widgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle = super()._repr_mimebundle_(**kwargs)
         return {**bundle, "text/plain": self.as_text()} if bundle else {"text/plain": self.as_text()}
+
+
+class JobPanel(Panel):
+    """A panel with a job: `await panel.begin()` in a cell, `run` for programs, and a button that calls `starter`."""
+
+    starter: TaskStarter
+
+    async def run(self) -> Shown:
+        """Does the job and returns what came out; what goes wrong is told in the panel and in the result."""
+        raise NotImplementedError
+
+    async def begin(self) -> Shown:
+        """Starts the job, for a cell.
+
+        With a person there the cell ends at once and the job goes on in the kernel's background, so that the cells
+        below can be used and a page opened anew finds the panel; without one the cell waits for the end.
+        """
+        if not is_attended():
+            return await self.run()
+        self.starter()
+        await asyncio.sleep(AWAIT_FOR)
+        return Shown("It goes on in the panel above. The cells below can be used meanwhile.")
 
 
 def static_picture(left: np.ndarray | None, right: np.ndarray | None) -> np.ndarray | None:

@@ -12,14 +12,14 @@ from torch import Tensor
 from panels import LABEL, Message, OnMainThread, Panel, Shown, enlarge, smooth_enlarge, to_png
 from provenance import GENERATED, Mark, write_image
 from sgan.editing import KINDS, RANGES, Edit, apply_edits, layers_of
-from sgan.launch import resolve_device
+from sgan.launch import newest_state, resolve_device
 from sgan.main_sample import DEFAULT_CHECKPOINT
 from sgan.networks import Generator
 from sgan.panel_nearest import NearestTab
 from sgan.panel_walk import WalkTab
 from sgan.persona import Persona, load_persona, make_persona, read_persona, save_persona
 from sgan.sampling import draw_images, mixed_ws, seeds_to_ws
-from sgan.state import load_generator
+from sgan.state import GENERATOR_NAME, load_generator
 from sgan.viz import make_grid
 
 SLIDER_SEEDS = 9999  # the slider's end; a box takes any seed
@@ -32,10 +32,14 @@ MIX_ROWS, MIX_COLUMNS = 4, 5
 class FacePanel(Panel):
     """Faces of a checkpoint by seed and sliders; `on_face(callback)` tells others about the one that is shown.
 
-    checkpoint: file or folder; out: folder for exports; folder: of the training pictures, to look for the nearest.
+    checkpoint: file or folder; out: folder for exports; folder: of the training pictures, to look for the nearest;
+    run: folder where a training writes, whose newest state a button takes.
     """
 
-    def __init__(self, checkpoint: str = DEFAULT_CHECKPOINT, out: str = "results", seed: int = 7, folder: str = ""):
+    def __init__(
+        self, checkpoint: str = DEFAULT_CHECKPOINT, out: str = "results", seed: int = 7, folder: str = "", run: str = ""
+    ):
+        self.run_dir = Path(run)
         self.out, self.G, self.found = Path(out), None, {}
         self.persona: Persona | None = None
         self.amounts: dict[tuple[str, str], list[float]] = {}
@@ -58,7 +62,11 @@ class FacePanel(Panel):
         self.checkpoint.observe(OnMainThread(self.load), "value")
         self.upload = widgets.FileUpload(accept=".json", description="load a persona", layout=auto)
         self.upload.observe(OnMainThread(self._take_upload), "value")
-        self.source = widgets.HBox([self.checkpoint, self.upload])
+        self.newest = widgets.Button(description="newest of the training", icon="refresh", layout=auto)
+        self.newest.on_click(OnMainThread(lambda: self.attempt(self.take_newest)))
+        self.newest.layout.display = None if self.run_dir.name else "none"
+        self.source = widgets.HBox([self.checkpoint, self.newest, self.upload])
+        self.source.layout.flex_flow = "row wrap"
         self.walk = WalkTab(self)
         self.nearest = NearestTab(self, folder)
         pages = [self._build_face(seed), self._build_mix(), self.walk, self.nearest]
@@ -140,10 +148,24 @@ class FacePanel(Panel):
         self.message.value = ""
         self.G, self.found, self.persona = load_generator(self.checkpoint.value, resolve_device("auto")), {}, None
         self.layers.options = [name for name in RANGES if layers_of(self.G.config, name)]
+        self._show_loaded()
+        self.message.say("; ".join(self.G.notes))
+
+    def _show_loaded(self) -> None:
         self.mix_layers.options = [name for name in self.layers.options if name != "all"]
         self.draw()
         self.draw_mix()
-        self.message.say("; ".join(self.G.notes))
+
+    def take_newest(self) -> None:
+        """Loads what the training has written last."""
+        files = [self.run_dir / GENERATOR_NAME, newest_state(self.run_dir)]
+        files = [file for file in files if file is not None and file.exists()]
+        if not files:
+            raise ValueError(f"nothing is saved in {self.run_dir} yet; a training saves every save_every images")
+        newest = str(max(files, key=lambda file: file.stat().st_mtime))
+        if self.checkpoint.value == newest:
+            self.load()
+        self.checkpoint.value = newest
 
     def _leave_persona(self, *_: Any) -> None:
         if not self.quiet:

@@ -27,6 +27,7 @@ from sgan.viz import make_grid
 PRESET_NAMES = {"CPU, ten minutes": "cpu", "one GPU, an evening": "gpu", "CelebA, 1024": "celeba1024"}
 GROUPS = (("Data and run", TrainConfig), ("Live", HParams), ("Networks", ModelConfig))
 LIVE = ("learning_rate", "r1_gamma", "ada_target", "DGR", "n_show_loss")  # sliders beside a running training
+NARROW = {"description_width": "110px"}  # of a live slider's name
 SLIDER_STEPS = 100  # a range with more whole numbers is a box instead of a slider
 LOG_DECADES = 6  # width of a logarithmic slider whose range starts at 0
 UNBOUNDED = 2**31 - 1
@@ -205,7 +206,7 @@ def live_widget(name: str, value: float) -> widgets.Widget | None:
     if f is None:
         return None
     meta = f.metadata
-    common = dict(description=name, style=LABEL, layout=widgets.Layout(width="460px"), continuous_update=False)
+    common = dict(description=name, style=NARROW, layout=widgets.Layout(width="424px"), continuous_update=False)
     common["tooltip"] = meta["help"]
     low, high = meta["min"], meta["max"]
     if meta["log"]:

@@ -14,8 +14,8 @@ def patch_text(patch: Mapping[str, Any]) -> str:
 
 def _value_text(value: Any) -> str:
     if isinstance(value, Mapping):
-        return " ".join(f"{size}: {number:g}" for size, number in value.items())
-    return f"{value:g}"
+        return " ".join(f"{size}: {number:.3g}" for size, number in value.items())
+    return str(value) if isinstance(value, int) else f"{value:.3g}"
 
 
 def duration(seconds: float) -> str:

@@ -2,21 +2,19 @@
 
 import asyncio
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import ipywidgets as widgets
 import numpy as np
-import torch
 
 from panels import (
     AWAIT_FOR,
+    JobPanel,
     Message,
     OnMainThread,
-    Panel,
     Shown,
     TaskStarter,
     enlarge,
@@ -25,29 +23,49 @@ from panels import (
     to_png,
 )
 from sgan.config import ConfigError, HParams, TrainConfig
-from sgan.events import Changed, Control, Event, Finished, Grid, RolledBack, Saved, SaveFailed, Shrunk, Stats, Step
+from sgan.events import (
+    Changed,
+    Control,
+    Event,
+    Finished,
+    Grid,
+    Opened,
+    RolledBack,
+    Saved,
+    SaveFailed,
+    Shrunk,
+    Stats,
+    Step,
+)
 from sgan.launch import newest_state, run_training
 from sgan.logs import read_rows
+from sgan.panel_checks import check_runnable, choose_gpus
 from sgan.panel_form import LIVE, live_widget
 from sgan.panel_text import duration, memory_text, patch_text
-from sgan.state import CheckpointError
+from sgan.spawn import opened_event, run_workers
 from sgan.viz import plot_losses
 
 PAUSE_LOOK = 0.05  # seconds between two looks at whether a pause is over
 PLOT_SHARE = 0.1  # of the time may go into drawing the plot
 
 
-class TrainPanel(Panel):
+class TrainPanel(JobPanel):
     """A training with its grid, losses, progress, buttons and live sliders.
 
-    read_config: gives the TrainConfig when a run starts (such as `form.config`). `await panel.run()` trains in a
-    cell until done or stopped; the buttons do the same when no cell does.
+    read_config: gives the TrainConfig when a run starts (such as `form.config`). `await panel.begin()` starts it in a
+    cell, *Start* without one.
     """
+
+    current: ClassVar["TrainPanel | None"] = None  # the panel that trains in this kernel
+
+    @classmethod
+    def find(cls, read_config: Callable[[], TrainConfig]) -> "TrainPanel":
+        """The panel of the training that is going on in this kernel, else a new one."""
+        return cls.current or cls(read_config)
 
     def __init__(self, read_config: Callable[[], TrainConfig]):
         self.read_config = read_config
         self.control: Control | None = None
-        self.paused = False
         self.config, self.hparams = TrainConfig(), HParams()
         self.history: list[dict] = []
         self.marks: list[tuple[float, str]] = []
@@ -69,17 +87,17 @@ class TrainPanel(Panel):
         self.plot = widgets.Image(format="png", layout=widgets.Layout(width="100%", object_fit="contain"))
         self.log_scale = widgets.Checkbox(description="logarithmic losses", indent=False)
         self.log_scale.observe(OnMainThread(self._draw_plot), "value")
-        start = TaskStarter(self.run)
+        self.starter = TaskStarter(self.run)
         self.buttons = {
             "Start": widgets.Button(description="Start", icon="play", button_style="success"),
             "Pause": widgets.Button(description="Pause", icon="pause"),
             "Stop": widgets.Button(description="Stop and save", icon="stop"),
             "Resume": widgets.Button(description="Resume", icon="forward"),
         }
-        self.buttons["Start"].on_click(start)
+        self.buttons["Start"].on_click(self.starter)
         self.buttons["Pause"].on_click(lambda _: self.pause())
         self.buttons["Stop"].on_click(lambda _: self.stop())
-        self.buttons["Resume"].on_click(lambda _: self.unpause() if self.running else start())
+        self.buttons["Resume"].on_click(lambda _: self.unpause() if self.running else self.starter())
         self.live = widgets.VBox()
 
     def _rows(self) -> list[widgets.Widget]:
@@ -89,7 +107,10 @@ class TrainPanel(Panel):
             widgets.HBox(list(self.buttons.values())),
             self.bar,
             self.status,
-            widgets.HBox([self.grid, widgets.VBox([self.plot, self.log_scale, self.live], layout=right)], layout=row),
+            widgets.HBox(
+                [widgets.VBox([self.grid, self.live]), widgets.VBox([self.plot, self.log_scale], layout=right)],
+                layout=row,
+            ),
             self.message,
         ]
 
@@ -98,14 +119,21 @@ class TrainPanel(Panel):
         """Whether a run is going on, paused or not."""
         return self.control is not None
 
+    @property
+    def paused(self) -> bool:
+        """Whether the run is held."""
+        return self.control is not None and self.control.paused
+
     def pause(self) -> None:
         """Holds the run between two steps."""
-        self.paused = self.running
+        if self.control is not None:
+            self.control.pause()
         self._show_buttons()
 
     def unpause(self) -> None:
         """Goes on after a pause."""
-        self.paused = False
+        if self.control is not None:
+            self.control.unpause()
         self._show_buttons()
 
     def stop(self) -> None:
@@ -121,7 +149,7 @@ class TrainPanel(Panel):
         """
         if self.running:
             return Shown("a training is running in this panel already")
-        self.control, self.paused, self.last_step = Control(), False, None
+        self.control, self.last_step, TrainPanel.current = Control(), None, self
         self.message.value = ""
         self._show_buttons()
         reason = ""
@@ -130,8 +158,7 @@ class TrainPanel(Panel):
             check_runnable(self.config)
             choose_gpus(self.config.CUDA_VISIBLE_DEVICES)
             await asyncio.sleep(AWAIT_FOR)
-            events = run_training(self.config, self.control, self._decoding, self._opened)
-            reason = await self._drive(events)
+            reason = await self._drive(self._events())
         except Exception as error:
             self.message.fail(error)
             reason = f"{type(error).__name__}: {error}"
@@ -139,10 +166,23 @@ class TrainPanel(Panel):
             self.message.say("interrupted; what was whole is saved, and Resume goes on from it")
             raise
         finally:
-            self.control = None
+            self.control = TrainPanel.current = None
             self._draw_plot()
             self._show_idle()
         return self.result(reason)
+
+    @property
+    def has_workers(self) -> bool:
+        """Whether other processes train, so that this one only shows what they do."""
+        return self.config.n_gpu > 1 and self.config.is_train
+
+    def _events(self) -> Iterator[Event]:
+        """The events of the run, in this process or of others."""
+        if self.has_workers:
+            self.message.say(f"{self.config.n_gpu} processes are starting")
+            return run_workers(self.config, self.control)
+        opened = lambda state, dataset: self.show(opened_event(state, dataset))  # noqa: E731
+        return run_training(self.config, self.control, self._decoding, opened)
 
     async def _drive(self, events: Iterator[Event]) -> str:
         """Shows every event; returns why the run ended."""
@@ -156,6 +196,9 @@ class TrainPanel(Panel):
 
     async def _hold(self) -> None:
         """Waits while the user wants a pause."""
+        if self.has_workers:  # who hold themselves; here is time for everything else
+            await asyncio.sleep(PAUSE_LOOK)
+            return
         if self.paused:
             self._draw_plot()
         while self.paused and not self.control.stopped:
@@ -172,17 +215,17 @@ class TrainPanel(Panel):
                 raise ConfigError("stopped while the pictures were decoded; nothing was trained")
             yield result
 
-    def _opened(self, state: Any, dataset: Any) -> None:
+    def _open(self, event: Opened) -> None:
         """Takes over the history of the run and its live values."""
         run_dir = Path(self.config.save_folder_path)
-        self.hparams = state.hparams
-        self.history = read_rows(run_dir / "stats.jsonl", state.nimg)
-        self.marks = [(row["nimg"] / 1000, patch_text(row["patch"])) for row in state.journal]
-        self.bar.max, self.bar.value = max(self.config.n_sample_total, 1), state.nimg
-        resolution = 2 ** (self.config.schedule(state.nimg)[0] + 2)
+        self.hparams = event.hparams
+        self.history = read_rows(run_dir / "stats.jsonl", event.nimg)
+        self.marks = [(row["nimg"] / 1000, patch_text(row["patch"])) for row in event.journal]
+        self.bar.max, self.bar.value = max(self.config.n_sample_total, 1), event.nimg
+        resolution = 2 ** (self.config.schedule(event.nimg)[0] + 2)
         self._build_live(resolution)
-        going_on = f"; going on after {state.nimg / 1000:g} kimg" if state.nimg else ""
-        self.message.say("; ".join([f"{len(dataset)} pictures, {len(dataset.bad)} unreadable{going_on}", *state.notes]))
+        going_on = f"; going on after {event.nimg / 1000:g} kimg" if event.nimg else ""
+        self.message.say("; ".join([f"{event.n_images} pictures, {event.n_bad} unreadable{going_on}", *event.notes]))
         self._draw_plot()
 
     def _build_live(self, resolution: int) -> None:
@@ -213,7 +256,9 @@ class TrainPanel(Panel):
 
     def show(self, event: Event) -> None:
         """Shows one event of a run."""
-        if isinstance(event, Step):
+        if isinstance(event, Opened):
+            self._open(event)
+        elif isinstance(event, Step):
             self.last_step = event
         elif isinstance(event, Stats):
             self.history.append({"nimg": event.nimg, "iteration": event.iteration, **event.values})
@@ -301,22 +346,3 @@ class TrainPanel(Panel):
     def as_text(self) -> str:
         """Where the training stands."""
         return self.result("running" if self.running else "not running").text
-
-
-def check_runnable(config: TrainConfig) -> None:
-    """ConfigError or CheckpointError when there is nothing that a run could begin with."""
-    if config.is_train and not config.image_folder_path:
-        raise ConfigError("image_folder_path is empty; give the folder of face pictures to train on")
-    if not config.is_train and newest_state(config.save_folder_path) is None:
-        raise CheckpointError(f"{config.save_folder_path} holds no state; train first (is_train True)")
-    if config.n_gpu > 1:
-        raise ConfigError(f"n_gpu is {config.n_gpu}; in a notebook one process trains. Use the command line for more")
-
-
-def choose_gpus(indices: str) -> None:
-    """Lets CUDA see only these GPUs; ConfigError when it is in use already and would not notice."""
-    if not indices or os.environ.get("CUDA_VISIBLE_DEVICES") == indices:
-        return
-    if torch.cuda.is_initialized():
-        raise ConfigError(f"CUDA_VISIBLE_DEVICES is {indices}, but CUDA is in use already; restart the kernel first")
-    os.environ["CUDA_VISIBLE_DEVICES"] = indices

@@ -1,10 +1,7 @@
 """Both notebooks in JupyterLab, worked in a real browser as a person would. Screenshots: RUF_SCREENSHOTS=FOLDER."""
 
 import json
-import os
 import re
-import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -12,22 +9,26 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from desk import TINY, make_desk, notebook_environment
+from desk import (
+    CHROMIUM,
+    CHROMIUM_ARGUMENTS,
+    TINY,
+    answers,
+    changed_from,
+    free_port,
+    make_desk,
+    notebook_environment,
+    snap,
+    wait_for,
+)
 
 from provenance import COMPOSITE, read_mark
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 TOKEN = "test"
-CALM = 8.0  # seconds after which no question comes any more
 PATIENCE = 180_000  # milliseconds for whatever needs a kernel
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
-    pytest.mark.skipif(
-        not os.environ.get("RUF_BROWSER"),
-        reason="JupyterLab's late question for a kernel makes these unsteady; RUF_BROWSER=1 runs them",
-    ),
 ]
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
@@ -46,9 +47,7 @@ def desk(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def lab(desk):
     """The address of a JupyterLab on that folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     parameters = dict(
         image_folder_path="pictures", save_folder_path="run", settings=TINY | {"n_sample_total": 1_000_000}
     )
@@ -68,75 +67,70 @@ def lab(desk):
         server.wait(20)
 
 
-def answers(address: str) -> bool:
-    try:
-        return urllib.request.urlopen(address, timeout=5).status == 200
-    except OSError:
-        return False
-
-
-def wait_for(condition, seconds: float = 120):
-    """What `condition` returns once it is true; fails after that time."""
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < end, f"not within {seconds} s: {condition}"
-        time.sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def browser():
     with playwright_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()
 
 
 @pytest.fixture
 def page(browser):
-    page = browser.new_page(viewport={"width": 1440, "height": 1100})
-    page.set_default_timeout(PATIENCE)
+    context = browser.new_context(viewport={"width": 1440, "height": 1100})
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
     yield page
     snap(page, "at-the-end")
-    page.close()
+    context.close()
 
 
-def open_notebook(page, lab: str, name: str) -> None:
-    page.goto(f"{lab}/lab/tree/notebooks/{name}?token={TOKEN}")
-    page.wait_for_selector(".jp-Notebook .jp-Cell")
+def ask(address: str, method: str, place: str, **content) -> dict:
+    """What the server's interface answers."""
+    request = urllib.request.Request(f"{address}{place}?token={TOKEN}", json.dumps(content).encode(), method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.loads(answer.read() or "{}")
+
+
+@pytest.fixture
+def open_notebook(page, lab):
+    """A function that opens a notebook of that name, ready to be run.
+
+    Its kernel is started first, so that the page joins it: a page that starts one itself drops, or answers with a
+    question, what is clicked before it has.
+    """
+    opened = []
+
+    def start(name: str) -> None:
+        kernel = {"name": "python3"}
+        path = f"notebooks/{name}"
+        opened.append(ask(lab, "POST", "/api/sessions", path=path, name=name, type="notebook", kernel=kernel)["id"])
+        page.goto(f"{lab}/lab/tree/{path}?token={TOKEN}&reset")
+        wait_until_ready(page)
+
+    yield start
+    for session in opened:
+        ask(lab, "DELETE", f"/api/sessions/{session}")
+
+
+def wait_until_ready(page) -> None:
+    """Waits until the shown notebook has its kernel and the kernel answers."""
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    page.wait_for_selector(".jp-KernelName:has-text('Python 3')")
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
 
 
 def run_all(page) -> None:
-    """Runs all cells. JupyterLab may ask for a kernel, also a while after the first cell: then all are run again."""
-    accept = page.locator(".jp-Dialog .jp-mod-accept")
-    started = page.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]"))
-    for _ in range(4):
-        if accept.count():
-            accept.first.click()
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_text("Run All Cells", exact=True).click()
-        quiet = time.monotonic() + CALM
-        while time.monotonic() < quiet and not accept.count():
-            time.sleep(0.1)
-        if started.count() and not accept.count():
-            return
+    """Runs all cells; fails if the page asks something instead."""
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    page.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]")).first.wait_for()
+    assert not page.locator(".jp-Dialog").count()
 
 
 def picture_of(page, selector: str) -> str:
     """The address of a shown picture, another one after each update."""
     return page.locator(f"{selector} img").first.get_attribute("src") or ""
-
-
-def snap(page, name: str, selector: str | None = None) -> None:
-    """Keeps a picture of the page, where they are asked for."""
-    folder = os.environ.get("RUF_SCREENSHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        target = page.locator(selector).first if selector else page
-        target.screenshot(path=str(Path(folder) / f"{name}.png"))
 
 
 def rows(path: Path) -> list[dict]:
@@ -147,8 +141,14 @@ def button(page, panel: str, text: str):
     return page.locator(f"{panel} button", has_text=re.compile(rf"^\s*{text}\s*$")).first
 
 
-def test_train_in_the_browser(page, lab, desk):
-    open_notebook(page, lab, "SGAN.ipynb")
+def wait_for_saved(desk: Path, number: int) -> Path:
+    """The newest state once there are so many."""
+    wait_for(lambda: len(list((desk / "run").glob("state-*.safetensors"))) >= number)
+    return max((desk / "run").glob("state-*.safetensors"))
+
+
+def test_train_in_the_browser(page, open_notebook, desk):
+    open_notebook("SGAN.ipynb")
     run_all(page)
     panel = ".ruf-train"
     page.wait_for_selector(f"{panel} img[src^=blob]")
@@ -160,15 +160,13 @@ def test_train_in_the_browser(page, lab, desk):
     snap(page, "sgan-training-page")
     snap(page, "sgan-form", ".ruf-form")
 
-    handle = page.locator(".ruf-live-learning_rate .noUi-handle").first
-    handle.scroll_into_view_if_needed()
-    handle.focus()
-    page.keyboard.press("ArrowRight")
+    move_slider(page, ".ruf-live-learning_rate", "ArrowRight")
     changed = wait_for(lambda: rows(desk / "run" / "hparams.jsonl"))
     assert set(changed[0]["patch"]) == {"learning_rate"} and changed[0]["nimg"] > 0
 
     button(page, panel, "Pause").click()
-    time.sleep(1.0)
+    page.wait_for_selector(f"{panel} button:has-text('Pause'):disabled")
+    time.sleep(0.5)
     count = len(rows(desk / "run" / "stats.jsonl"))
     time.sleep(1.0)
     assert len(rows(desk / "run" / "stats.jsonl")) == count
@@ -177,31 +175,56 @@ def test_train_in_the_browser(page, lab, desk):
     button(page, panel, "Resume").click()
     wait_for(lambda: len(rows(desk / "run" / "stats.jsonl")) > count)
     button(page, panel, "Stop and save").click()
-    state = wait_for(lambda: sorted((desk / "run").glob("state-*.safetensors")))[-1]
-    page.wait_for_selector(".ruf-train button:has-text('Start'):enabled")
+    state = wait_for_saved(desk, 1)
+    page.wait_for_selector(f"{panel} button:has-text('Start'):enabled")
 
-    button(page, panel, "Resume").click()  # in the kernel's background: no cell waits for it
+    button(page, panel, "Resume").click()
     wait_for(lambda: rows(desk / "run" / "stats.jsonl")[-1]["nimg"] > int(state.stem[6:]))
     look_inside(page, desk)
+    find_again(page, desk, panel)
+    button(page, panel, "Stop and save").click()
+    wait_for_saved(desk, 2)
 
+
+def find_again(page, desk: Path, panel: str) -> None:
+    """Reloads the page while the training goes on, and opens it a second time: both show the running panel."""
     page.keyboard.press("Control+s")
     wait_for(lambda: "widget-view" in (desk / "notebooks" / "SGAN.ipynb").read_text())
     page.reload()
-    page.wait_for_selector(f"{panel} img[src^=blob]")
+    follow(page, panel)
     snap(page, "sgan-after-reload", panel)
-    button(page, panel, "Stop and save").click()
-    wait_for(lambda: len(list((desk / "run").glob("state-*.safetensors"))) == 2)
+    second = page.context.new_page()
+    second.goto(page.url)
+    follow(second, panel)
+    button(second, panel, "Pause").click()
+    page.wait_for_selector(f"{panel} button:has-text('Pause'):disabled")
+    button(page, panel, "Resume").click()
+    second.wait_for_selector(f"{panel} button:has-text('Pause'):enabled")
+    second.close()
 
 
-def look_inside(page, desk) -> None:
-    """Moves the seed slider of the face panel, sees another face, and takes its persona along."""
-    image = ".ruf-faces img"
-    page.wait_for_selector(f"{image}[src^=blob]")
-    before = page.locator(image).first.get_attribute("src")
-    handle = page.locator(".ruf-faces .noUi-handle").first
+def follow(page, panel: str) -> None:
+    """Waits until the page shows the panel of a training that goes on."""
+    page.wait_for_selector(f"{panel} img[src^=blob]")
+    grid = picture_of(page, panel)
+    wait_for(lambda: picture_of(page, panel) not in ("", grid))
+
+
+def move_slider(page, selector: str, key: str) -> None:
+    """Moves the first slider there by a key."""
+    handle = page.locator(f"{selector} .noUi-handle").first
     handle.scroll_into_view_if_needed()
     handle.focus()
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press(key)
+
+
+def look_inside(page, desk: Path) -> None:
+    """Takes what the training saved, moves the seed slider, sees another face, and takes its persona along."""
+    image = ".ruf-faces img"
+    button(page, ".ruf-faces", "newest of the training").click()
+    page.wait_for_selector(f"{image}[src^=blob]")
+    before = page.locator(image).first.get_attribute("src")
+    move_slider(page, ".ruf-faces", "ArrowRight")
     wait_for(lambda: changed_from(page, image, before))
     button(page, ".ruf-faces", "persona").click()
     persona = wait_for(lambda: list((desk / "results").glob("face.json")))[0]
@@ -209,9 +232,9 @@ def look_inside(page, desk) -> None:
     snap(page, "sgan-faces", ".ruf-faces")
 
 
-def test_swap_in_the_browser(page, lab, desk):
+def test_swap_in_the_browser(page, open_notebook, desk):
     pytest.importorskip("mediapipe", reason="mediapipe is not installed")
-    open_notebook(page, lab, "Swap.ipynb")
+    open_notebook("Swap.ipynb")
     run_all(page)
     panel, preview = ".ruf-swap", ".ruf-preview"
     page.wait_for_selector(f"{preview}[src^=blob]")
@@ -223,20 +246,19 @@ def test_swap_in_the_browser(page, lab, desk):
     swapped = wait_for(lambda: changed_from(page, preview, before))
     snap(page, "swap-panel", panel)
 
-    strength = page.locator(".ruf-option-strength .noUi-handle").first
-    strength.focus()
-    page.keyboard.press("PageDown")
-    wait_for(lambda: changed_from(page, preview, swapped))
+    move_slider(page, ".ruf-option-strength", "PageDown")
+    weaker = wait_for(lambda: changed_from(page, preview, swapped))
     page.wait_for_selector(f"{panel} code:has-text('--strength')")
+
+    page.locator(f"{panel} .ruf-pick").first.click()
+    plain = wait_for(lambda: changed_from(page, preview, weaker))
+    page.wait_for_selector(f"{panel} :text('0 of 1 faces')")
+    page.locator(f"{panel} .ruf-pick").first.click()
+    wait_for(lambda: changed_from(page, preview, plain))
+    page.wait_for_selector(f"{panel} :text('1 of 1 faces')")
 
     button(page, panel, "Save").click()
     page.wait_for_selector(f"{panel} :text('written: results/output.jpg')")
     mark = read_mark(desk / "results" / "output.jpg")
     assert mark.source_type == COMPOSITE and mark.settings["src"] == "a face.png" and mark.settings["strength"] < 1
     snap(page, "swap-page")
-
-
-def changed_from(page, selector: str, old: str) -> str | None:
-    """The address of a picture once it is another one."""
-    new = page.locator(selector).first.get_attribute("src")
-    return new if new and new != old else None

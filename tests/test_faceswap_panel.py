@@ -1,9 +1,13 @@
 """The swap panel without a kernel (callbacks then run at once), with landmarks known beforehand."""
 
 import asyncio
+import base64
 import dataclasses
 import datetime
+import html
+import io
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +16,18 @@ from test_faceswap_drawing import draw_face, place_mesh
 
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 
+import ipywidgets as widgets
+
 from faceswap import panel_job
 from faceswap.batch import Row
 from faceswap.images import read_image
 from faceswap.main import build_parser, options_from
-from faceswap.panel import SwapPanel, example_photo, option_control, plain_command
+from faceswap.main_video import build_parser as video_parser
+from faceswap.panel import SwapPanel, example_photo, option_control
+from faceswap.panel_command import plain_command
 from faceswap.panel_job import FolderPanel
 from faceswap.panel_match import FitPanel
+from faceswap.panel_page import LARGEST_UPLOAD, SwapPage
 from faceswap.panel_video import VideoPanel, read_frame
 from faceswap.preview import PREVIEW_PIXELS, make_view, number_faces, wipe
 from faceswap.regions import box_of
@@ -106,6 +115,21 @@ def test_command_names_the_one_chosen_face(panel):
     assert "--face 1" in panel.command_text.value
 
 
+def test_a_click_on_a_face_in_the_photo_chooses_it_or_leaves_it_out(panel):
+    image, *picks = panel.body_box.children
+    assert image is panel.body_image and len(picks) == 2
+    scale = int(image.layout.width[:-2]) / PHOTO.shape[1]
+    for pick, points in zip(picks, POINTS):
+        top, _, _, left = (int(part.removesuffix("px")) for part in pick.layout.margin.split())
+        middle = np.array([left, top]) + [int(pick.layout.width[:-2]) / 2, int(pick.layout.height[:-2]) / 2]
+        box = box_of(points) * scale
+        assert np.abs(middle - (box[:2] + box[2:]) / 2).max() <= 1
+    picks[0].click()
+    assert panel.chosen() == [1] and not panel.numbers.children[0].value
+    picks[0].click()
+    assert panel.chosen() == [0, 1] and panel.body_box.children[1] is picks[0]
+
+
 def test_close_up_shows_the_faces_alone(panel):
     panel.numbers.children[0].value = False
     panel.zoom.value = True
@@ -137,12 +161,13 @@ def test_thumbnail_keeps_the_photo_in_proportion():
     assert small.shape[:2] == (130, 220) and not np.array_equal(small, number_faces(PHOTO, POINTS, [1], 130))
 
 
-def test_an_upload_is_kept_beside_the_results(panel, tmp_path):
-    def upload(widget, name, data):
-        now = datetime.datetime.now()
-        file = {"name": name, "type": "", "size": len(data), "content": memoryview(data), "last_modified": now}
-        widget.value = [File(file)]
+def upload(widget, name, data):
+    now = datetime.datetime.now()
+    file = {"name": name, "type": "", "size": len(data), "content": memoryview(data), "last_modified": now}
+    widget.value = [File(file)]
 
+
+def test_an_upload_is_kept_beside_the_results(panel, tmp_path):
     Image.fromarray(FACE).save(tmp_path / "f.png")
     upload(panel.face_upload, "../../f.png", (tmp_path / "f.png").read_bytes())
     assert panel.face_path == str(tmp_path / "out" / "uploads" / "f.png")
@@ -188,6 +213,69 @@ def test_folder_is_done_shown_and_stopped(panel, tmp_path, monkeypatch):
     show = folder._show
     folder._show = lambda row: (show(row), folder.stop())
     assert repr(asyncio.run(folder.run())) == "1 swapped"
+
+
+def test_the_plain_command_of_a_folder_means_the_same(panel, tmp_path):
+    folder = FolderPanel(panel, tmp_path / "many photos", tmp_path / "out", workers=2)
+    panel.controls["strength"].value = 0.5
+    command = shlex.split(folder.command())
+    assert command[:4] == ["python", "-m", "faceswap", "batch"]
+    assert html.escape(folder.command()) in folder.command_text.value
+    given = dict(zip(command[4::2], command[5::2]))
+    assert given["--src"] == str(panel.face_file()) and given["--dst"] == str(tmp_path / "many photos")
+    assert given["--workers"] == "2" and command[command.index("--strength") + 1] == "0.5"
+
+
+# --- a page for strangers
+
+
+def png(picture) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "PNG")
+    return data.getvalue()
+
+
+def widgets_of(widget) -> list:
+    """A widget and all within it."""
+    inner = [part for child in getattr(widget, "children", ()) for part in widgets_of(child)]
+    return [widget, *inner]
+
+
+def test_page_holds_no_path_and_tells_none(tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / "body.png")
+    page = SwapPage(str(tmp_path / "body.png"), BySize())
+    page.set_face(FACE, {"seed": 7})
+    assert not [part for part in widgets_of(page) if isinstance(part, widgets.Text)]
+    shown = " ".join(part.value for part in widgets_of(page) if isinstance(part, widgets.HTML))
+    assert str(tmp_path) not in shown and "body.png: 440 x 260" in shown and "<code>" not in shown
+    page.face_upload.value = ()
+    upload(page.body_upload, "none.png", b"not a picture")
+    assert "cannot be read" in page.message.value and "Traceback" not in page.message.value
+
+
+def test_page_limits_uploads_in_bytes_pixels_and_formats(tmp_path):
+    page = SwapPage(landmarker=BySize())
+    upload(page.body_upload, "big.png", b"x" * (LARGEST_UPLOAD + 1))
+    assert "below 12 MB" in page.message.value
+    upload(page.body_upload, "wide.png", png(np.zeros((4900, 4900, 3), np.uint8)))
+    assert "24 megapixels" in page.message.value
+    upload(page.body_upload, "a.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    assert "cannot be read" in page.message.value
+    upload(page.body_upload, "../../ok.png", png(PHOTO))
+    assert page.message.value == "" and Path(page.taken).parent == Path(page.folder.name) / "uploads"
+
+
+def test_page_hands_the_marked_result_to_the_browser(tmp_path):
+    page = SwapPage(landmarker=BySize())
+    page.set_face(FACE, {"seed": 7})
+    upload(page.body_upload, "b.png", png(PHOTO))
+    page.save_button.click()
+    data = base64.b64decode(page.download.value.split("base64,")[1].split('"')[0])
+    (tmp_path / "got.jpg").write_bytes(data)
+    assert read_mark(tmp_path / "got.jpg").source_type == COMPOSITE
+    assert read_image(tmp_path / "got.jpg").shape == PHOTO.shape
+    page.controls["strength"].value = 0.5
+    assert page.download.value == ""
 
 
 # --- a face that fits
@@ -254,6 +342,17 @@ def test_video_is_previewed_swapped_played_and_stopped(panel, clip, tmp_path):
     video._show = lambda progress: (show(progress), progress.frames == 5 and video.stop())
     assert "5 of 24 frames" in repr(asyncio.run(video.run()))
     assert "stopped early" in video.message.value
+
+
+def test_the_plain_command_of_a_video_means_the_same(panel, clip, tmp_path):
+    panel.controls["feather"].value = 0.2
+    video = VideoPanel(panel, clip, tmp_path / "v.mp4")
+    command = shlex.split(video.command())
+    assert command[:2] == ["python", "faceswap/main_video.py"]
+    arguments = video_parser().parse_args(command[2:])
+    assert options_from(arguments) == panel.options()
+    files = (arguments.src_img, arguments.video_path, arguments.save_path)
+    assert files == (str(panel.face_file()), str(clip), str(tmp_path / "v.mp4"))
 
 
 def test_what_is_wrong_with_a_video_is_told(panel, tmp_path):

@@ -35,7 +35,7 @@ TOOLS = [
 PYPROJECT = """[project]
 name = "small"
 dependencies = ["scikit-image=={version}"]
-optional-dependencies = {{ lab = ["small-lab==1.0"], export = [], test = ["small-test==1.0"] }}
+optional-dependencies = {{ lab = ["small-lab==1.0"], app = [], export = [], test = ["small-test==1.0"] }}
 """
 # Stand-ins for the two commands: they write what the real ones would, and the arguments they were given.
 SAMPLE = """import pathlib, sys

@@ -13,7 +13,8 @@ from packaging.specifiers import SpecifierSet
 ROOT = Path(__file__).resolve().parent.parent
 PYTHONS = ["3.10", "3.11", "3.12"]
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-image", "face_alignment": "face-alignment"}
-DISTRIBUTIONS |= {"IPython": "ipykernel"}  # which brings it
+# Those bring these:
+DISTRIBUTIONS |= {"IPython": "ipykernel", "traitlets": "ipykernel", "jupyter_server": "voila", "tornado": "voila"}
 
 
 def pins(*extras: str) -> list[str]:
@@ -56,14 +57,14 @@ def test_conda_environment_agrees():
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_every_python_gets_the_same_distributions_pinned(python):
-    chosen = on(python, pins("lab", "export", "camera", "test"))
-    assert set(chosen) == set(on("3.11", pins("lab", "export", "camera", "test")))
+    chosen = on(python, pins("lab", "app", "export", "camera", "test"))
+    assert set(chosen) == set(on("3.11", pins("lab", "app", "export", "camera", "test")))
     assert all(re.fullmatch(r"==[\w.]+", version) for version in chosen.values()), chosen
 
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_pins_that_must_hold(python):
-    chosen = on(python, pins("lab", "export", "camera", "test"))
+    chosen = on(python, pins("lab", "app", "export", "camera", "test"))
     assert chosen["numpy"].startswith("==1.")  # mediapipe
     assert chosen["mediapipe"] == "==0.10.21"  # holds its model
     assert int(chosen["ipykernel"].lstrip("=").split(".")[0]) >= 7  # cells that await stay live
@@ -94,8 +95,8 @@ def imported_roots(folder: str) -> set[str]:
         ("sgan", ["lab", "export"]),
         ("faceswap", ["lab", "camera"]),
         ("provenance", []),
-        ("panels", ["lab"]),
-        ("tests", ["lab", "export", "test"]),
+        ("panels", ["lab", "app"]),
+        ("tests", ["lab", "app", "export", "test"]),
     ],
 )
 def test_every_import_is_pinned(folder, extras):

@@ -1,7 +1,9 @@
 """The form, the training panel and the face panel, without a kernel: callbacks then run at once."""
 
 import asyncio
+import base64
 import dataclasses
+import json
 import os
 
 import numpy as np
@@ -17,16 +19,18 @@ from panels import OnMainThread, Shown
 from provenance import GENERATED, from_xmp, read_mark
 from sgan.config import PRESETS, ConfigError, HParams, TrainConfig, resolution_of
 from sgan.editing import Edit, apply_edits, find_directions, sample_w, style_indices
-from sgan.events import Changed, Finished, RolledBack, SaveFailed, Shrunk, Stats
+from sgan.events import Changed, Finished, Grid, Opened, RolledBack, SaveFailed, Shrunk, Stats, Step
 from sgan.logs import read_rows
 from sgan.main import main
 from sgan.nearest import nearest_images
 from sgan.panel import ConfigForm, FacePanel, TrainPanel, newest_checkpoint, show_folder
 from sgan.panel_form import ResolutionTable, live_widget
+from sgan.panel_page import FacePage, PersonPage
 from sgan.panel_text import duration
-from sgan.persona import PersonaError, load_persona, read_persona
+from sgan.persona import PersonaError, load_persona, make_persona, read_persona
 from sgan.sampling import draw_images, seeds_to_ws
-from sgan.state import TrainState, load_generator, save_generator
+from sgan.spawn import decode_event, encode_event, with_numbers
+from sgan.state import TrainState, load_generator, load_state, save_generator
 from sgan.walk import XMP_BOX, walk_ws
 
 CONFIG = TrainConfig(**TINY | {"max_step": 2})
@@ -441,3 +445,126 @@ def test_calls_that_pile_up_become_one():
 def test_shown_is_text_and_picture():
     assert Shown("text")._repr_mimebundle_() == {"text/plain": "text"}
     assert Finished(1, 1, "done").reason == "done"
+
+
+def test_the_time_of_a_pause_is_no_training_time(pictures, tmp_path):
+    async def work():
+        running = asyncio.ensure_future(panel.run())
+        while len(panel.history) < 3:
+            await asyncio.sleep(0.01)
+        panel.pause()
+        await asyncio.sleep(4)
+        count = len(panel.history)
+        panel.unpause()
+        while len(panel.history) < count + 2:
+            await asyncio.sleep(0.01)
+        panel.stop()
+        await running
+        return [row["sec_per_kimg"] for row in panel.history[1:]]
+
+    panel = panel_for(pictures, tmp_path, n_sample_total=1_000_000)
+    assert max(asyncio.run(work())) < 4 / 0.020  # as a Stats event comes every 20 images
+
+
+def test_a_cell_waits_for_the_job_only_where_nobody_is_there(pictures, tmp_path, monkeypatch):
+    async def begin(panel):
+        shown = repr(await panel.begin())
+        going = TrainPanel.find(panel.read_config) is panel
+        while panel.running:
+            await asyncio.sleep(0.01)
+        return shown, going
+
+    alone = panel_for(pictures, tmp_path / "a", n_sample_total=20)
+    assert asyncio.run(begin(alone)) == ("training: done after 0.02 kimg", False)
+    monkeypatch.setattr("panels.is_attended", lambda: True)
+    with_somebody = TrainPanel.find(alone.read_config)
+    assert with_somebody is not alone
+    shown, going = asyncio.run(begin_within_a_loop(pictures, tmp_path / "b", begin))
+    assert "goes on in the panel above" in shown and going
+    assert list((tmp_path / "b").glob("state-*.safetensors"))
+
+
+async def begin_within_a_loop(pictures, folder, begin):
+    """Makes the panel where a kernel would: with a loop running."""
+    return await begin(panel_for(pictures, folder, n_sample_total=200))
+
+
+# --- a page for strangers
+
+
+def test_person_page_shows_one_person_after_another_and_hands_them_over_marked(checkpoint, tmp_path):
+    page = PersonPage(str(checkpoint))
+    first, seed = bytes(page.image.value), page.seed
+    page.button.click()
+    assert page.seed != seed and bytes(page.image.value) != first
+    (tmp_path / "got.png").write_bytes(base64.b64decode(page.download.value.split("base64,")[1].split('"')[0]))
+    mark = read_mark(tmp_path / "got.png")
+    assert mark.source_type == GENERATED and mark.settings["seed"] == page.seed
+
+
+def test_face_page_has_sliders_but_no_path(checkpoint, faces):
+    page = FacePage(str(checkpoint), seed=3)
+    assert np.array_equal(page.picture, faces.picture)
+    page.sliders[0].value = 2.0
+    assert not np.array_equal(page.picture, faces.picture) and "base64" in page.export.value
+    inner, texts = [page], []
+    while inner:
+        part = inner.pop()
+        inner += getattr(part, "children", ())
+        texts += [part] if isinstance(part, widgets.Text) else []
+    assert not texts and page.checkpoint.value == str(checkpoint)
+    persona = make_persona(faces.G, faces.ws, faces.settings(), faces.picture).to_json().encode()
+    page.take_persona(read_persona(persona))
+    assert np.array_equal(page.picture, faces.picture)
+
+
+# --- several processes
+
+
+def test_two_processes_train_and_rank_0_is_shown(pictures, tmp_path):
+    async def work():
+        running = asyncio.ensure_future(panel.run())
+        while len(panel.history) < 2:
+            assert not running.done(), running.result()
+            await asyncio.sleep(0.01)
+        panel.live.children[0].value = 0.01
+        while not panel.marks:
+            await asyncio.sleep(0.01)
+        panel.pause()
+        await asyncio.sleep(0.3)
+        held = panel.last_step.nimg
+        await asyncio.sleep(0.5)
+        assert panel.last_step.nimg == held
+        panel.unpause()
+        while panel.last_step.nimg < held + 40:
+            await asyncio.sleep(0.01)
+        panel.stop()
+        return await running
+
+    panel = panel_for(pictures, tmp_path, n_gpu=2, n_sample_total=1_000_000)
+    assert "stopped" in repr(asyncio.run(work()))
+    assert panel.grid_image is not None and "12 pictures" not in panel.message.value
+    state = load_state(next(tmp_path.glob("state-*.safetensors")))
+    assert state.config.n_gpu == 2 and [row["patch"] for row in state.journal] == [{"learning_rate": {"8": 0.01}}]
+    assert [row["nimg"] for row in panel.history] == [row["nimg"] for row in read_rows(tmp_path / "stats.jsonl")]
+
+
+def test_processes_that_cannot_begin_are_told_in_one_sentence(pictures, tmp_path):
+    shared = panel_for(pictures, tmp_path, n_gpu=3)
+    assert "batch size 4 at resolution 4 cannot be shared by 3 processes" in repr(asyncio.run(shared.run()))
+
+
+def test_events_survive_the_way_between_processes():
+    image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    events = [
+        Step(4, 1, 8, 0.5, 4),
+        Stats(4, 1, {"loss_d": 1.5}),
+        Changed(4, 1, {"learning_rate": {8: 0.01}}),
+        Opened(
+            4, 1, HParams(learning_rate={64: 0.001}), [{"nimg": 4, "patch": {"batch_size": {8: 2}}}], ["note"], 12, 1
+        ),
+    ]
+    for event in events:
+        assert decode_event(json.loads(json.dumps(encode_event(event)), object_hook=with_numbers)) == event
+    grid = decode_event(json.loads(json.dumps(encode_event(Grid(4, 1, image, 8)))))
+    assert np.array_equal(grid.image, image) and grid.resolution == 8

@@ -1,0 +1,33 @@
+"""The plain commands that do what the panels do."""
+
+from __future__ import annotations
+
+import html
+import shlex
+from pathlib import Path
+
+from faceswap.main import build_parser, options_from
+from faceswap.swap import Options
+
+
+def option_flags(options: Options) -> list[str]:
+    """The flags with which any of the commands swaps with these options."""
+    by_default, flags = options_from(build_parser().parse_args(["--dst", ""])), []
+    for name, value in options.as_dict().items():
+        if value is True:
+            flags.append(f"--{name}")
+        elif value != getattr(by_default, name):
+            flags += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+    return flags
+
+
+def plain_command(src: str | Path, dst: str | Path, out: str | Path, options: Options, face: int | str = "all") -> str:
+    """The command that does the same. face: "all" or a number from 0."""
+    files = ["--src", str(src), "--dst", str(dst), "--out", str(out)]
+    which = [] if face == "all" else ["--face", str(face)]
+    return shlex.join(["python", "faceswap/main.py", *files, *which, *option_flags(options), "--no_debug_window"])
+
+
+def command_html(command: str, note: str = "") -> str:
+    """A command for copying, as the panels show it."""
+    return f"The plain command{note}: <code>{html.escape(command)}</code>"
