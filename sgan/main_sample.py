@@ -33,6 +33,10 @@ def add_sample(parser: argparse.ArgumentParser) -> None:
         help="layers that take a second style; layer l is resolution 2^(l+2)",
     )  # fmt: skip
     parser.add_argument("--mix_seeds", type=parse_seeds, help="seeds of the second styles (default: the next seed)")
+    parser.add_argument(
+        "--edit", nargs="+", default=[], metavar="NAME=AMOUNT",
+        help="steps along directions, such as smile=1.5; a wrong name tells which there are",
+    )  # fmt: skip
     parser.add_argument("--resolution", type=int, help="side of the pictures; larger ones are up-sampled (Lanczos)")
     parser.add_argument("--class", type=int, dest="class_index", metavar="N", help="of a network with classes: which")
     parser.add_argument("--noise_mode", choices=("const", "random", "none"), default="const", help="default: const")
@@ -115,11 +119,12 @@ def _draw_persona(options: argparse.Namespace, single: bool) -> int:
     persona = load_persona(options.persona)
     G = load_generator(options.checkpoint, resolve_device(options.device))
     noise_mode = persona.settings.get("noise_mode", "const")
-    picture = next(draw_images(G, persona.tensor(G), noise_mode, G.trained_step))
+    ws, edits = _edited(G, options, persona.tensor(G))
+    picture = next(draw_images(G, ws, noise_mode, G.trained_step))
     if options.resolution and options.resolution != len(picture):
         picture = _resize(picture, options.resolution)
     path = Path(options.out) if single else Path(options.out) / f"{Path(options.persona).stem}.png"
-    settings = {"checkpoint": G.checkpoint_hash, "noise_mode": noise_mode, "resolution": len(picture)}
+    settings = {"checkpoint": G.checkpoint_hash, "noise_mode": noise_mode, "resolution": len(picture)} | edits
     write_image(path, picture, Mark(GENERATED, {**settings, "persona": dict(persona.settings)}))
     for note in G.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -137,6 +142,17 @@ def _choose_class(G: Any, index: int | None) -> None:
         G.mapping.label = index or 0
         if index is None:
             print(f"note: drawing class 0 of {classes}; choose another with --class", file=sys.stderr)
+
+
+def _edited(G: Any, options: argparse.Namespace, ws: Any) -> tuple[Any, dict[str, Any]]:
+    """(ws after --edit, what to say of it in a picture's mark)."""
+    if not options.edit:
+        return ws, {}
+    from sgan.editing import apply_edits, load_directions, parse_edits
+
+    named = load_directions(options.checkpoint, G)
+    edits = parse_edits(options.edit, named)
+    return apply_edits(G, ws, edits, named=named), {"edits": [vars(edit) for edit in edits]}
 
 
 def _styles(G: Any, options: argparse.Namespace, seeds: list[int]) -> tuple[Any, list[tuple[int, int | None]]]:
@@ -159,8 +175,9 @@ def _write_samples(G: Any, options: argparse.Namespace, seeds: list[int], single
     mixing = bool(options.style_mixing)
     options.mix_seeds = (options.mix_seeds or [(seeds[-1] + 1) % (MAX_SEED + 1)]) if mixing else []
     ws, names = _styles(G, options, seeds)
+    ws, edits = _edited(G, options, ws)
     common = {"checkpoint": G.checkpoint_hash, "truncation_psi": options.truncation_psi}
-    common |= {"noise_mode": options.noise_mode} | ({"class": G.mapping.label} if G.config.c_dim else {})
+    common |= {"noise_mode": options.noise_mode} | ({"class": G.mapping.label} if G.config.c_dim else {}) | edits
     columns = len(options.mix_seeds) if len(options.mix_seeds) > 1 else math.ceil(math.sqrt(len(names)))
     largest = max(GRID_SIDE // max(columns, math.ceil(len(names) / columns)), 16)
     paths, cells = [], []
