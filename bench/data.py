@@ -45,12 +45,13 @@ def seconds_per_step(state, batches: Iterator, steps: int, dtype) -> float:
     """Mean time of some training steps, the time to get their batches included."""
     import torch
 
+    from sgan.arithmetic import Arithmetic
     from sgan.meter import Meter
     from sgan.step import step
 
-    meter, start = Meter(state.device), time.perf_counter()
+    work, meter, start = Arithmetic(state, dtype), Meter(state.device), time.perf_counter()
     for _ in range(steps):
-        step(state, next(batches), meter, dtype)
+        step(work, next(batches), meter)
         state.iteration = max(state.iteration % 1024, 1)  # never 0, which would be a step with R1
     if state.device.type == "cuda":
         torch.cuda.synchronize()

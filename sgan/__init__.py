@@ -1,6 +1,6 @@
 """A style-based GAN on a folder of faces: train it while watching, then sample, mix and export.
 
-from sgan import TrainConfig, load_generator, run_training
+from sgan import TrainConfig, load_generator, train
 """
 
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sgan.config import ConfigError, HParams, ModelConfig, TrainConfig
     from sgan.events import Control
     from sgan.launch import run_training
-    from sgan.loop import train
+    from sgan.launch import run_training as train
     from sgan.sampling import draw_images, seeds_to_ws
     from sgan.state import CheckpointError, TrainState, load_generator
 
@@ -20,7 +20,7 @@ _HOMES = {
     "TrainConfig": "config",
     "Control": "events",
     "run_training": "launch",
-    "train": "loop",
+    "train": "launch",
     "draw_images": "sampling",
     "seeds_to_ws": "sampling",
     "CheckpointError": "state",
@@ -49,4 +49,5 @@ def __getattr__(name: str):
         raise AttributeError(f"module 'sgan' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"sgan.{_HOMES[name]}"), name)
+    home = importlib.import_module(f"sgan.{_HOMES[name]}")
+    return getattr(home, "run_training" if name == "train" else name)  # train(config) is the short name

@@ -8,7 +8,7 @@ from torch.amp import GradScaler
 
 from sgan.state import TrainState
 
-INIT_SCALE = 2.0**16
+INIT_SCALE = 2.0**12  # PyTorch starts at 2^16, where the first updates overflow
 GROWTH_INTERVAL = 2000  # updates without an overflow after which a scale doubles; R1's come a 16th as often
 LAZY_GROWTH_INTERVAL = 125
 LAZY = ("R1", "PL")  # the terms that come now and then
@@ -42,10 +42,10 @@ class Arithmetic:
         scaler = self.scaler(term)
         return loss if scaler is None else scaler.scale(loss)
 
-    def inner_scale(self, term: str) -> Tensor | float:
+    def inner_scale(self, term: str) -> Tensor | None:
         """Scale of the gradient inside a penalty: the root of the term's, so that an overflow lowers both."""
         scaler = self.scaler(term)
-        return 1.0 if scaler is None else scaler.scale(torch.ones([], device=self.state.device)).sqrt()
+        return None if scaler is None else scaler.scale(torch.ones([], device=self.state.device)).sqrt()
 
     def update(self, term: str, optimiser: torch.optim.Optimizer) -> None:
         """Steps the optimiser with the term's gradients and clears them."""
@@ -60,12 +60,13 @@ class Arithmetic:
     def synthesize(self, ws: Tensor, shape: dict[str, Any], noise_mode: str, plain: bool = False) -> Tensor:
         """G's images [N, 3, R, R] of ws; plain: as they are needed for second derivatives."""
         run = self.compiled.synthesis if self._fits(shape) and not plain else None
-        return (run or self.state.G.synthesis)(ws, noise_mode=noise_mode, **shape)
+        run = self.state.G.synthesis if run is None else run
+        return run(ws, noise_mode=noise_mode, **shape)
 
     def judge(self, img: Tensor, shape: dict[str, Any]) -> Tensor:
         """D's logits [N] of img."""
         run = self.compiled.D if self._fits(shape) else None
-        return (run or self.state.D)(img, **shape)
+        return (self.state.D if run is None else run)(img, **shape)
 
     def _fits(self, shape: dict[str, Any]) -> bool:
         """Whether the compiled networks serve this pass: while a layer fades in, alpha changes at every step."""

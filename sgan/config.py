@@ -237,7 +237,7 @@ class HParams:
 class TrainConfig(ModelConfig, HParams):
     """Everything a training run is told. `model` and `hparams` give its two halves."""
 
-    image_folder_path: str = setting("", "folder of face images (searched with its sub-folders)")
+    image_folder_path: str = setting("", "folder of face images (searched with its sub-folders), or a zip of one")
     save_folder_path: str = setting("checkpoints/run", "folder for states, grids, plots and logs")
     is_train: bool = setting(True, "train; False only loads the saved state and draws its grid")
     is_continue: bool = setting(True, "go on from the newest state in save_folder_path, if there is one")

@@ -117,7 +117,7 @@ class _Run:
         self.saved_at = self.measured_at = state.nimg
         self.saved_when, self.retry_at, self.failing, self.saved_mark = time.monotonic(), 0, False, None
         self.judging = 0.0  # seconds since the last Stats, which are not training time
-        self.told = (state.micro_batch, self.work.compiled.reason)
+        self.told = (state.micro_batch, "")
 
     def take_changes(self) -> Iterator[Changed]:
         """Applies and journals new hyper-parameters: those to be replayed whose time has come, and those posted."""

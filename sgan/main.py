@@ -67,6 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "python -m sgan train --image_folder_path DIR [--save_folder_path DIR] [--NAME VALUE ...]"
     parser.description = (
         "Train a style-based GAN. The same command run again goes on from the newest state. Tables by resolution are "
         "written like 64:0.002,128:0.0015, or as one number for all."
@@ -184,8 +185,17 @@ def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     if config.n_gpu > 1 and "RANK" not in os.environ:
         check_workers(config)  # here, so that one sentence says what is wrong and not every worker
         list_images(config.image_folder_path)
-        return start_workers(config.n_gpu, arguments)
+        code = start_workers(config.n_gpu, arguments)
+        return _fail(_say_where_it_stands(config), code) if code else 0
     return drive(config, arguments, read_journal(options.replay) if options.replay else [])
+
+
+def _say_where_it_stands(config: TrainConfig) -> str:
+    from sgan.launch import newest_state
+
+    newest = newest_state(config.save_folder_path)
+    how = f"the same command goes on from {newest}" if newest else "no state was saved yet"
+    return f"the workers ended early (what they said is above); {how}"
 
 
 def read_journal(path: str) -> list[dict]:

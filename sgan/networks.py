@@ -26,7 +26,7 @@ from sgan.ops import (
     normalize_2nd_moment,
     upsample_2d,
 )
-from sgan.stylegan import AdainSynthesis
+from sgan.stylegan import AdainSynthesis, BlockPerResolution
 
 __all__ = ["Discriminator", "Generator", "swap_layers"]
 
@@ -216,17 +216,11 @@ class SynthesisBlock(nn.Module):
         return x, rgb
 
 
-class SynthesisNetwork(nn.Module):
+class SynthesisNetwork(BlockPerResolution):
     """ws -> image; colour is the sum of every block's output, up-sampled (arXiv 1912.04958, figure 7b)."""
 
     def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.config = config
-        self.min_step, self.max_step = config.min_step, config.max_step
-        in_channels = 0
-        for resolution in config.block_resolutions:
-            self.add_module(f"b{resolution}", SynthesisBlock(in_channels, resolution, config))
-            in_channels = config.channels(resolution)
+        super().__init__(config, SynthesisBlock)
 
     def forward(
         self,

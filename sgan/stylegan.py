@@ -5,6 +5,7 @@ networks. Weights carry He's gain sqrt(2) at run time, biases none.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -90,17 +91,27 @@ class AdainBlock(nn.Module):
         return self.torgb(x.float())
 
 
-class AdainSynthesis(nn.Module):
-    """ws -> image; only the newest resolution colours, blended with the one below while it fades in."""
+class BlockPerResolution(nn.Module):
+    """A synthesis network of blocks `bN`, one for each resolution N, so that it can be left at any of them.
 
-    def __init__(self, config: ModelConfig):
+    make_block(channels below, N, config) builds one; there are 0 channels below the first.
+    """
+
+    def __init__(self, config: ModelConfig, make_block: Callable[[int, int, ModelConfig], nn.Module]):
         super().__init__()
         self.config = config
         self.min_step, self.max_step = config.min_step, config.max_step
         in_channels = 0
         for resolution in config.block_resolutions:
-            self.add_module(f"b{resolution}", AdainBlock(in_channels, resolution, config))
+            self.add_module(f"b{resolution}", make_block(in_channels, resolution, config))
             in_channels = config.channels(resolution)
+
+
+class AdainSynthesis(BlockPerResolution):
+    """ws -> image; only the newest resolution colours, blended with the one below while it fades in."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__(config, AdainBlock)
 
     def forward(
         self,

@@ -1,5 +1,6 @@
 """The real commands of sgan, run as a user runs them."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from processes import ROOT, environment, exit_code, real_sgan, sgan, start, start_workers
 
 from provenance import GENERATED, read_mark
 from sgan import launch, main
@@ -19,22 +21,10 @@ from sgan.config import ConfigError, TrainConfig
 from sgan.events import Saved
 from sgan.state import TrainState, load_state, save_generator
 
-ROOT = Path(__file__).resolve().parent.parent
 TINY = (
     "--step 1 --max_step 2 --n_fc 2 --dim_latent 8 --channel_base 64 --channel_max 8 --mini_batch_size 4 --n_sample 8"
 )
 TINY = [*TINY.split(), "--n_show_loss", "2", "--n_show_grid", "4", "--device", "cpu"]
-
-
-def environment(cache):
-    return {**os.environ, "OMP_NUM_THREADS": "1", "RANDOM_UNREAL_FACE_CACHE": str(cache)}
-
-
-def sgan(*arguments, cache="", **kwargs):
-    command = [sys.executable, "-m", "sgan", *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=120, env=environment(cache), check=False, **kwargs
-    )
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +40,7 @@ def faces(tmp_path_factory):
 def run(faces, tmp_path_factory):
     """A finished tiny run: (its folder, what the command printed)."""
     folder = tmp_path_factory.mktemp("run") / "new" / "deep"
-    done = sgan(
+    done = real_sgan(
         "train", "--image_folder_path", faces, "--save_folder_path", folder, *TINY, "--n_sample_total", 24,
         cache=folder / "cache",
     )  # fmt: skip
@@ -140,24 +130,29 @@ def test_ctrl_c_saves_and_says_how_to_go_on(faces, tmp_path):
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(tmp_path / "c")
     )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     stats = tmp_path / "run" / "stats.jsonl"
     while not (stats.exists() and stats.read_text().count("\n") > 3):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert "Stopped and saved" in out and "python -m sgan train" in out and "Traceback" not in err
     assert load_state(tmp_path / "run").nimg > 0
 
 
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+@forks
 def test_two_processes_equal_one(faces, tmp_path):
     """The first step of two workers equals that of one process at the same total batch, within rounding."""
     common = ["--image_folder_path", faces, *TINY, "--n_sample_total", 8, "--mini_batch_size", 8, "--save_every", 8]
-    for name, n_gpu in (("one", 1), ("two", 2)):
-        done = sgan("train", *common, "--save_folder_path", tmp_path / name, "--n_gpu", n_gpu, cache=tmp_path / "cache")
-        assert done.returncode == 0, done.stderr
+    assert sgan("train", *common, "--save_folder_path", tmp_path / "one", cache=tmp_path / "cache").returncode == 0
+    more = ["train", *common, "--save_folder_path", tmp_path / "two", "--n_gpu", 2]
+    workers = start_workers(2, more, RANDOM_UNREAL_FACE_CACHE=tmp_path / "cache")
+    assert [exit_code(pid) for pid in workers] == [0, 0]
     one, two = load_state(tmp_path / "one"), load_state(tmp_path / "two")
     assert two.nimg == 8 and two.config.n_gpu == 2
     for ours, theirs, optimisers in (
@@ -169,6 +164,54 @@ def test_two_processes_equal_one(faces, tmp_path):
                 # beta1 is 0: Adam's first moment is the gradient of the last update
                 a, b = (optimiser.state[x]["exp_avg"] for optimiser, x in zip(optimisers, (p, q)))
                 assert (a - b).norm() <= 0.02 * a.norm() + 1e-9, name
+
+
+def wait_for(path, rows, *pids):
+    """Waits until a log has so many rows while the processes live."""
+    deadline = time.monotonic() + 240
+    while not (path.exists() and path.read_text().count("\n") >= rows):
+        assert all(os.waitpid(pid, os.WNOHANG) == (0, 0) for pid in pids) and time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@forks
+def test_workers_stop_together(faces, tmp_path):
+    """One of them is told to stop: both end in order after the same step, and the state is saved."""
+    run = tmp_path / "run"
+    arguments = ["train", "--image_folder_path", faces, *TINY, "--save_folder_path", run, "--n_sample_total", 10**6]
+    workers = start_workers(2, [*arguments, "--n_gpu", 2], RANDOM_UNREAL_FACE_CACHE=tmp_path / "cache")
+    wait_for(run / "stats.jsonl", 2, *workers)
+    os.kill(workers[1], signal.SIGTERM)
+    assert [exit_code(pid) for pid in workers] == [0, 0]
+    assert 0 < load_state(run).nimg < 10**6 and (run / "generator.safetensors").exists()
+
+
+@forks
+def test_a_killed_worker_ends_the_run_with_a_state_to_go_on_from(faces, tmp_path):
+    """With the real torchrun: one sentence at the end, and the same command goes on."""
+    run, log = tmp_path / "run", tmp_path / "log"
+    arguments = ["train", "--image_folder_path", faces, *TINY, "--save_folder_path", run, "--save_every", 8]
+    variables = dict(RANDOM_UNREAL_FACE_CACHE=tmp_path / "cache", OMP_NUM_THREADS=1)
+    pid = start([*arguments, "--n_sample_total", 10**6, "--n_gpu", 2], log, **variables)
+    wait_for(run / "stats.jsonl", 5, pid)
+    os.kill(worker_of(run, 1), signal.SIGKILL)
+    assert exit_code(pid) == 1
+    said = log.read_text()
+    state = load_state(run)
+    last = said.strip().splitlines()[-1]
+    assert last.startswith("error: the workers ended early") and f"state-{state.nimg:09d}" in last, said
+    more = sgan(*arguments, "--n_sample_total", state.nimg + 8, cache=tmp_path / "cache")
+    assert more.returncode == 0 and f"going on after {state.nimg / 1000:g} kimg" in more.stdout
+
+
+def worker_of(run, rank):
+    """The process number of one worker of the run in this folder."""
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            command = (entry.parent / "cmdline").read_bytes()
+            if str(run).encode() in command and f"\0RANK={rank}\0".encode() in b"\0" + entry.read_bytes():
+                return int(entry.parent.name)
+    raise AssertionError("no such worker")
 
 
 def test_batches_that_cannot_be_shared_are_refused():
@@ -253,12 +296,12 @@ def checkpoint(tmp_path_factory):
 
 
 def test_sample_writes_pictures_a_grid_and_their_marks(checkpoint, tmp_path):
-    done = sgan("sample", "--checkpoint", checkpoint, "--seeds", "3-5,9", "--out", tmp_path / "a" / "b")
+    done = real_sgan("sample", "--checkpoint", checkpoint, "--seeds", "3-5,9", "--out", tmp_path / "a" / "b")
     assert done.returncode == 0, done.stderr
     names = sorted(path.name for path in (tmp_path / "a" / "b").iterdir())
     assert names == ["grid.png", "seed0003.png", "seed0004.png", "seed0005.png", "seed0009.png"]
     assert Image.open(tmp_path / "a" / "b" / "seed0003.png").size == (16, 16)
-    shown = sgan("show", tmp_path / "a" / "b" / "seed0009.png")
+    shown = real_sgan("show", tmp_path / "a" / "b" / "seed0009.png")
     values = json.loads(shown.stdout)
     assert values["seed"] == 9 and values["truncation_psi"] == 0.7 and len(values["checkpoint"]) == 64
     assert values["DigitalSourceType"] == "trainedAlgorithmicMedia"

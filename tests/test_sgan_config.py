@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+import sgan
 from sgan.config import ConfigError, HParams, ModelConfig, TrainConfig, from_dict, parse_by_resolution, to_dict
 
 PUBLIC_NAMES = [
@@ -116,3 +117,9 @@ def test_live_changes_are_validated():
         HParams().changed({"dim_latent": 3})
     with pytest.raises(ConfigError, match="r1_gamma"):
         HParams().changed({"r1_gamma": -1})
+
+
+def test_the_public_names_are_there():
+    """`train` is run_training, which takes a TrainConfig; the loop below it stays sgan.loop.train."""
+    assert all(getattr(sgan, name) is not None for name in sgan.__all__)
+    assert sgan.train is sgan.run_training and sgan.TrainConfig is TrainConfig

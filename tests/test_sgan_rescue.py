@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from processes import start
 
-from sgan import loop, main
+from sgan import loop
 from sgan.arithmetic import Arithmetic
 from sgan.config import TrainConfig
 from sgan.events import Control, RolledBack, Saved, SaveFailed, Shrunk, Stats, Step
@@ -189,16 +190,6 @@ def losses(run):
     names = ("loss_d", "loss_g", "real_sign")
     rows = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
     return {row["iteration"]: [row.get(name) for name in names] for row in rows}
-
-
-def start(arguments):
-    """Forks a process that runs the command: a fork has torch imported already."""
-    pid = os.fork()
-    if pid == 0:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1), os.dup2(null, 2)
-        os._exit(main.main(arguments))
-    return pid
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")

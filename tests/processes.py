@@ -1,0 +1,71 @@
+"""Ways to run the command line in tests: within this process, in a fork of it, or as a user does."""
+
+import contextlib
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from unittest import mock
+
+from sgan import main
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def environment(cache):
+    return {**os.environ, "OMP_NUM_THREADS": "1", "RANDOM_UNREAL_FACE_CACHE": str(cache)}
+
+
+def sgan(*arguments, cache=""):
+    """`python -m sgan ARGUMENTS` within this process: quick, since torch is imported already."""
+    out, err, words = io.StringIO(), io.StringIO(), [str(argument) for argument in arguments]
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), mock.patch.dict(os.environ):
+            os.environ["RANDOM_UNREAL_FACE_CACHE"] = str(cache)
+            code = main.main(words)
+    except SystemExit as error:  # argparse
+        code = error.code
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
+def real_sgan(*arguments, cache=""):
+    """The same as a process of its own."""
+    command = [sys.executable, "-m", "sgan", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=environment(cache), check=False
+    )
+
+
+def start(arguments, log=os.devnull, **variables):
+    """Forks a process that runs the command, with these environment variables; its number."""
+    pid = os.fork()
+    if pid == 0:
+        file = os.open(log, os.O_WRONLY | os.O_CREAT)
+        os.dup2(file, 1), os.dup2(file, 2)
+        os.environ.update({name: str(value) for name, value in variables.items()})
+        try:
+            os._exit(main.main([str(argument) for argument in arguments]))
+        finally:
+            os._exit(99)
+    return pid
+
+
+def start_workers(n, arguments, **variables):
+    """Forks n workers as torchrun would start them; their numbers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    group = dict(WORLD_SIZE=n, MASTER_ADDR="127.0.0.1", MASTER_PORT=port, **variables)
+    return [start(arguments, RANK=rank, LOCAL_RANK=rank, **group) for rank in range(n)]
+
+
+def exit_code(pid):
+    """Waits for a forked process."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
