@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 BLEND_KINDS = ("feather", "poisson")
+MEMBRANE_SIDE = 96  # longer side of the copy on which the Poisson equation is solved, pixels
 
 
 def feather_blend(face: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -23,19 +24,28 @@ def feather_blend(face: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.
 def poisson_blend(face: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Returns uint8 [h, w, 3]: the gradients of the face inside the mask, the target's values around it.
 
-    Perez, Gangnet & Blake 2003, "Poisson image editing"; the seam is then softened with the mask, so that pixels
-    outside stay bit for bit. Falls back to the feather where the shape is too small to solve for.
+    Perez, Gangnet & Blake 2003, "Poisson image editing". Its solution is the face plus a membrane, the smooth field
+    that carries the difference at the edge inwards; being smooth, it is found on a small copy and enlarged. The seam is
+    then softened with the mask, so that pixels outside stay bit for bit. Falls back to the feather where the shape is
+    too small.
     """
-    inside = (mask > 0.02).astype(np.uint8)
+    factor = min(1.0, MEMBRANE_SIDE / max(mask.shape))
+    size = tuple(max(round(v * factor), 1) for v in mask.shape[::-1])
+    small_mask, small_face, small_target = (
+        cv2.resize(v, size, interpolation=cv2.INTER_AREA) for v in (mask, face, np.ascontiguousarray(target))
+    )
+    inside = (small_mask > 0.02).astype(np.uint8)
     inside[[0, -1]] = 0
     inside[:, [0, -1]] = 0
     y, x = np.nonzero(inside)
     if len(y) < 16 or np.ptp(x) < 4 or np.ptp(y) < 4:
         return feather_blend(face, target, mask)
     centre = (int(x.min() + x.max() + 1) // 2, int(y.min() + y.max() + 1) // 2)
-    source = np.clip(face + 0.5, 0, 255).astype(np.uint8)
+    source = np.clip(small_face + 0.5, 0, 255).astype(np.uint8)
     try:
-        cloned = cv2.seamlessClone(source, np.ascontiguousarray(target), inside * 255, centre, cv2.NORMAL_CLONE)
+        cloned = cv2.seamlessClone(source, small_target, inside * 255, centre, cv2.NORMAL_CLONE)
     except cv2.error:
         return feather_blend(face, target, mask)
-    return feather_blend(cloned.astype(np.float32), target, np.minimum(1, 4 * mask))
+    membrane = cv2.GaussianBlur(cloned.astype(np.float32) - source, (0, 0), 1.0)
+    bent = cv2.add(face, cv2.resize(membrane, mask.shape[::-1], interpolation=cv2.INTER_LINEAR))
+    return feather_blend(bent, target, np.minimum(1, 4 * mask))

@@ -25,7 +25,7 @@ from faceswap.geometry import (
 from faceswap.regions import BROW_LINE, LEFT_EYE, LIPS, MESH_POINTS, NOSE, OVAL, RIGHT_EYE, face_width, mesh
 
 RIM = 1.3  # the mesh is continued outwards to this multiple of the oval, so that the map has no edge near the mask's
-SOURCE_MARGIN = 0.75  # kept of the source around its landmarks / face width
+SOURCE_MARGIN = 0.4  # kept of the source around its landmarks / face width
 ENLARGE_TIMES = 3  # a small source is doubled at most so often
 ENLARGE_SHARPEN = 0.7  # share of the fine detail added at each doubling
 SEEN = (0.25, 0.5)  # area in the source / in the target below which a triangle counts as hidden, above which as seen
@@ -33,6 +33,7 @@ BETTER = (0.15, 0.35)  # by how much more of it the other half must show
 LEAST_FILL = 0.05
 FILL_SOFT = 0.02  # sigma of the edge of what is filled / face width
 FINE_SIDE = 1536  # sources larger than this are not copied with pixels in between
+HALFWAY = (-0.09375, 0.59375, 0.59375, -0.09375)  # cubic convolution (Keys 1981, a = -0.75) between two pixels
 SUBPIXEL_BITS = 4  # of cv2.fillConvexPoly
 RIGID = (*BROW_LINE, *RIGHT_EYE, *LEFT_EYE, *NOSE, *LIPS)  # what the plain warp lays onto each other
 
@@ -99,11 +100,15 @@ class Source:
 
 
 def between_pixels(image: np.ndarray) -> np.ndarray:
-    """Returns uint8 [2h - 1, 2w - 1, 3]: the image's own pixels and, halfway between them, those of Lanczos."""
-    half = np.float64([[0.5, 0, 0], [0, 0.5, 0]])
-    size = (2 * image.shape[1] - 1, 2 * image.shape[0] - 1)
-    flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(image, half, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    """Returns uint8 [2h - 1, 2w - 1, 3]: the image's own pixels and, halfway between them, cubic ones."""
+    height, width = image.shape[:2]
+    out = np.empty((2 * height, 2 * width, 3), np.uint8)
+    one, half = np.float32([1]), np.float32(HALFWAY)
+    for x, y in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        across, down = (half if n else one for n in (x, y))
+        part = image if not x + y else cv2.sepFilter2D(image, -1, across, down, None, (x, y), 0, cv2.BORDER_REPLICATE)
+        out[y::2, x::2] = part
+    return np.ascontiguousarray(out[:-1, :-1])
 
 
 def enlarge_twice(image: np.ndarray) -> np.ndarray:
