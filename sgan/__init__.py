@@ -6,7 +6,7 @@ from sgan import TrainConfig, load_generator, train
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sgan.config import ConfigError, HParams, ModelConfig, TrainConfig
+    from sgan.config import PRESETS, ConfigError, HParams, ModelConfig, TrainConfig
     from sgan.events import Control
     from sgan.launch import run_training
     from sgan.launch import run_training as train
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sgan.state import CheckpointError, TrainState, load_generator
 
 _HOMES = {
+    "PRESETS": "config",
     "ConfigError": "config",
     "HParams": "config",
     "ModelConfig": "config",
@@ -28,6 +29,7 @@ _HOMES = {
     "load_generator": "state",
 }
 __all__ = [
+    "PRESETS",
     "CheckpointError",
     "ConfigError",
     "Control",

@@ -225,6 +225,12 @@ class HParams:
         """The penalty's weight; when r1_gamma is 0, by the rule of arXiv 2006.06676, appendix C."""
         return self.r1_gamma or R1_GAMMA_PER_PIXEL * resolution**2 / batch_size
 
+    def r1_reason(self, resolution: int, batch_size: int) -> str:
+        """Why r1_gamma is what it is, where it follows from the rule."""
+        gamma = self.r1_gamma_at(resolution, batch_size)
+        rule = f"{R1_GAMMA_PER_PIXEL:g} * {resolution}^2 / {batch_size}"
+        return f"r1_gamma is {gamma:.3g} at {resolution} pixels: {rule}, the rule of arXiv 2006.06676, appendix C"
+
     def changed(self, patch: Mapping[str, Any]) -> "HParams":
         """A copy with the patch applied; ConfigError for an unknown name or a value out of range."""
         unknown = sorted(set(patch) - {f.name for f in fields(HParams)})

@@ -14,7 +14,16 @@ import torch
 import torch.distributed as dist
 
 from sgan.arithmetic import Compiled
-from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, to_dict
+from sgan.config import (
+    FOREIGN_NAME,
+    STATE_PATTERN,
+    ConfigError,
+    HParams,
+    ModelConfig,
+    TrainConfig,
+    resolution_of,
+    to_dict,
+)
 from sgan.data import Dataset, image_batches, open_dataset
 from sgan.events import Control, Event
 from sgan.judging import check_enough, state_judge
@@ -166,40 +175,58 @@ def run_training(
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     check_batches(config, world)
     run_dir = Path(config.save_folder_path)
-    dataset = open_dataset(config.image_folder_path, config.resolution, progress=progress) if config.is_train else None
-    if config.is_train and config.metrics_every:
-        check_enough(min(len(dataset), config.metrics_images), "metrics_every")
+    dataset = _open_data(config, progress) if config.is_train else None
     fresh = not config.is_continue or newest_state(run_dir) is None
     state = open_state(config, device)
     if rank == 0 and fresh:
         set_aside(run_dir)
     grid_z = torch.cat([seed_to_z(GRID_SEED + i, config.z_dim) for i in range(GRID_SAMPLES)])
     recorder = Recorder(run_dir, state) if rank == 0 else None
-    if not config.is_train:
+    if dataset is None:
         return recorded(iter([draw_grid(state, grid_z)]), recorder)
     if rank == 0:
         remove_leftovers(run_dir)
         _describe_run(run_dir, config, dataset)
-    compiled = Compiled(state) if config.compile else None
-    if compiled is not None:
-        state.notes.append("the networks are compiled when they are first used, which takes minutes")
+    settings = _settings(state, device)
     on_open(state, dataset)
     events = train(
         state,
         lambda nimg: image_batches(dataset, config, nimg, rank, world),
         control or Control(),
+        run_dir=run_dir,
+        grid_z=grid_z if rank == 0 else None,
+        judge=state_judge(dataset, config.metrics_images) if rank == 0 else None,
+        replay=replay,
+        **settings,
+    )
+    return recorded(events, recorder)
+
+
+def _open_data(config: TrainConfig, progress: Callable[[Sequence], Sequence]) -> Dataset:
+    """The pictures; ConfigError when there are too few for what is asked."""
+    dataset = open_dataset(config.image_folder_path, config.resolution, progress=progress)
+    if config.metrics_every:
+        check_enough(min(len(dataset), config.metrics_images), "metrics_every")
+    return dataset
+
+
+def _settings(state: TrainState, device: torch.device) -> dict[str, Any]:
+    """How train() is to go about it, from the config; what is worth telling goes into state.notes."""
+    config = state.config
+    if not state.hparams.r1_gamma:
+        level = config.schedule(state.nimg)[0]
+        size = resolution_of(level)
+        state.notes.append(state.hparams.r1_reason(size, config.batch_size_at(size)))
+    if config.compile:
+        state.notes.append("the networks are compiled when they are first used, which takes minutes")
+    return dict(
         until_nimg=config.n_sample_total,
         save_nimg=config.save_every,
         save_minutes=config.save_minutes,
-        run_dir=run_dir,
-        grid_z=grid_z if rank == 0 else None,
-        dtype=resolve_precision(config.precision, device),
-        compiled=compiled,
-        judge=state_judge(dataset, config.metrics_images) if rank == 0 and config.metrics_every else None,
         metrics_nimg=config.metrics_every,
-        replay=replay,
+        dtype=resolve_precision(config.precision, device),
+        compiled=Compiled(state) if config.compile else None,
     )
-    return recorded(events, recorder)
 
 
 def check_batches(config: TrainConfig, world: int) -> None:

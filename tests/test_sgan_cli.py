@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from processes import ROOT, environment, exit_code, real_sgan, sgan, start, star
 
 from provenance import GENERATED, read_mark
 from sgan import launch, main
-from sgan.config import ConfigError, TrainConfig
+from sgan.config import PRESETS, ConfigError, TrainConfig
 from sgan.events import Saved
 from sgan.state import TrainState, load_state, save_generator
 
@@ -62,6 +63,7 @@ def test_train_writes_what_it_promises(run):
     assert {"config.json", "stats.jsonl", "losses.png", "generator.safetensors", "generator.json"} <= names
     assert list((folder / "tensorboard").glob("events.*"))
     assert "state-000000024.safetensors" in names and "grid-000000024.jpg" in names
+    assert "note: r1_gamma is 0.0032 at 8 pixels: 0.0002 * 8^2 / 4" in done.stdout
     assert "16px" in done.stderr and "kimg" in done.stderr and "alpha 1.00" in done.stderr
     assert f"sample --checkpoint {folder}" in done.stdout
     rows = [json.loads(line) for line in (folder / "stats.jsonl").read_text().splitlines()]
@@ -143,6 +145,26 @@ def test_ctrl_c_saves_and_says_how_to_go_on(faces, tmp_path):
 
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_python_lines_of_the_readme_work_as_written(name, faces, tmp_path, monkeypatch):
+    """In a folder with the pictures, with a preset that is small."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
+    (code,) = [block for block in blocks if "from sgan import" in block]
+    small = dict(max_step=1, n_fc=2, dim_latent=8, channel_base=64, channel_max=8, mini_batch_size=4, n_sample_total=4)
+    monkeypatch.setitem(PRESETS, "cpu", small)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setenv("RANDOM_UNREAL_FACE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    Path("faces").symlink_to(faces)
+    names = {}
+    exec(compile(code, name, "exec"), names)
+    shown = [axis for axis in names["plt"].gcf().axes if axis.images]
+    assert len(shown) == 16 and shown[0].images[0].get_array().shape == (8, 8, 3)
+    assert load_state(tmp_path / "checkpoints" / "mine").nimg == 4
+    names["plt"].close("all")
 
 
 @forks

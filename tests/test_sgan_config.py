@@ -73,6 +73,7 @@ def test_learning_rate_and_batch_size_by_resolution():
 def test_r1_gamma_rule():
     assert HParams().r1_gamma_at(256, 16) == pytest.approx(0.0002 * 256**2 / 16)
     assert HParams(r1_gamma=3.0).r1_gamma_at(256, 16) == 3.0
+    assert HParams().r1_reason(64, 16).startswith("r1_gamma is 0.0512 at 64 pixels: 0.0002 * 64^2 / 16, the rule of")
 
 
 @pytest.mark.parametrize(

@@ -75,9 +75,9 @@ def test_a_copy_is_good_only_after_a_later_look(monkeypatch):
 
 @pytest.mark.parametrize("ruin", ["rate", "nan"])
 def test_a_ruined_training_goes_back_with_half_the_rate(ruin, tmp_path):
-    state, control, seen, ruined_at = TrainState.create(TrainConfig(**TINY)), Control(), [], 300
+    state, control, seen, ruined_at = TrainState.create(TrainConfig(**TINY)), Control(), [], 260
     events = train(
-        state, real_pictures(state.config), control, until_nimg=8 * 500, save_nimg=800, run_dir=tmp_path / "run"
+        state, real_pictures(state.config), control, until_nimg=8 * 420, save_nimg=800, run_dir=tmp_path / "run"
     )
     for event in events:
         seen.append(event)
@@ -94,7 +94,7 @@ def test_a_ruined_training_goes_back_with_half_the_rate(ruin, tmp_path):
     assert back[0].iteration < ruined_at
     rate = 0.1 if ruin == "rate" else 0.001
     assert back[0].patch["learning_rate"][8] == pytest.approx(rate)
-    assert state.nimg == 8 * 500 and all(torch.isfinite(t).all() for t in weights(state).values())
+    assert state.nimg == 8 * 420 and all(torch.isfinite(t).all() for t in weights(state).values())
     last = of(seen, Stats)[-1].values
     assert last["loss_d"] < 30 and last["loss_g"] < 30
     rows = [json.loads(line)["nimg"] for line in (tmp_path / "run" / "stats.jsonl").read_text().splitlines()]
@@ -106,7 +106,7 @@ def test_a_ruined_training_goes_back_with_half_the_rate(ruin, tmp_path):
 def test_no_false_alarm_over_five_seeds():
     for seed in range(5):
         state = TrainState.create(TrainConfig(**TINY, seed=seed))
-        events = list(train(state, real_pictures(state.config), Control(), until_nimg=8 * 150, save_nimg=10**9))
+        events = list(train(state, real_pictures(state.config), Control(), until_nimg=8 * 100, save_nimg=10**9))
         assert not of(events, RolledBack)
 
 
