@@ -91,6 +91,8 @@ def _named(row: Mapping[str, Any], G: Generator) -> NamedDirection:
         raise ValueError("a vector is not one of w")
     if len(numbers) != 3 or not all(map(math.isfinite, numbers)) or row["layers"] not in RANGES:
         raise ValueError("a range or its layers make no sense")
+    if not numbers[1] <= 0 <= numbers[2] or numbers[1] == numbers[2]:
+        raise ValueError("a range does not lie around 0")
     return NamedDirection(str(row["name"])[:40], row["layers"], vector.to(G.mapping.w_avg.device), *numbers)
 
 

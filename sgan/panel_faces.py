@@ -10,26 +10,27 @@ import numpy as np
 from torch import Tensor
 
 from panels import LABEL, Message, OnMainThread, Panel, Shown, enlarge, smooth_enlarge, to_png
-from provenance import GENERATED, Mark, write_image
-from sgan.editing import KINDS, RANGES, Edit, apply_edits, layers_of
+from sgan.editing import KINDS, RANGES, Edit, NamedDirection, NamedEdit, apply_edits, layers_of, load_directions
 from sgan.launch import newest_state, resolve_device
 from sgan.main_sample import DEFAULT_CHECKPOINT
 from sgan.networks import Generator
+from sgan.panel_export import Exports
 from sgan.panel_nearest import NearestTab
 from sgan.panel_walk import WalkTab
-from sgan.persona import Persona, load_persona, make_persona, read_persona, save_persona
+from sgan.persona import Persona, load_persona, read_persona
 from sgan.sampling import draw_images, mixed_ws, seeds_to_ws
 from sgan.state import GENERATOR_NAME, load_generator
 from sgan.viz import make_grid
 
 SLIDER_SEEDS = 9999  # the slider's end; a box takes any seed
 SHOWN_SIDE = 384  # pixels
-SLIDERS = 6  # directions offered at once
+SLIDERS = 8  # directions offered at once
+NAMED = "by name"  # the kind of directions that come with a checkpoint
 REACH = 4.0  # standard deviations in either direction
 MIX_ROWS, MIX_COLUMNS = 4, 5
 
 
-class FacePanel(Panel):
+class FacePanel(Exports, Panel):
     """Faces of a checkpoint by seed and sliders; `on_face(callback)` tells others about the one that is shown.
 
     checkpoint: file or folder; out: folder for exports; folder: of the training pictures, to look for the nearest;
@@ -43,6 +44,7 @@ class FacePanel(Panel):
         self.out, self.G, self.found = Path(out), None, {}
         self.persona: Persona | None = None
         self.amounts: dict[tuple[str, str], list[float]] = {}
+        self.named: list[NamedDirection] = []
         self.listeners: list[Callable[[np.ndarray, dict], None]] = []
         self.picture: np.ndarray | None = None
         self.ws: Tensor | None = None
@@ -73,10 +75,11 @@ class FacePanel(Panel):
         self.tabs = widgets.Tab(pages, titles=["One face", "Mix styles", "Walk", "Nearest"])
         self.name = widgets.Text("face", description="save as", style=LABEL)
         buttons = {"picture": self.save_picture, "persona": self.save_persona, "grid of styles": self.save_mix}
+        buttons["generator"] = self.save_generator
         made = [widgets.Button(description=text, icon="download") for text in buttons]
         for button, work in zip(made, buttons.values()):
             button.on_click(OnMainThread(lambda work=work: self.attempt(work)))
-        self.export = widgets.HBox([self.name, *made])
+        self.export = widgets.HBox([self.name, *made], layout=widgets.Layout(flex_flow="row wrap"))
 
     def _build_face(self, seed: int) -> widgets.Widget:
         wide = dict(style=LABEL, layout=widgets.Layout(width="440px"))
@@ -88,7 +91,6 @@ class FacePanel(Panel):
         self.surprise = widgets.Button(description="surprise me", icon="random", button_style="info")
         self.surprise.on_click(lambda _: self.surprise_me())
         self.kind = widgets.ToggleButtons(options=KINDS, description="found in", style=LABEL)
-        self.kind.tooltips = ["from the generator's weights", "from the spread of its faces"]
         self.layers = widgets.ToggleButtons(options=list(RANGES), description="layers", style=LABEL)
         span = dict(min=-REACH, max=REACH, step=0.1, readout_format=".1f")
         self.sliders = [
@@ -148,8 +150,21 @@ class FacePanel(Panel):
         self.message.value = ""
         self.G, self.found, self.persona = load_generator(self.checkpoint.value, resolve_device("auto")), {}, None
         self.layers.options = [name for name in RANGES if layers_of(self.G.config, name)]
+        self._offer_named(load_directions(self.checkpoint.value, self.G)[:SLIDERS])
         self._show_loaded()
         self.message.say("; ".join(self.G.notes))
+
+    def _offer_named(self, named: list[NamedDirection]) -> None:
+        """Lets the sliders be those directions first, where there are any."""
+        self.named = named
+        self.amounts = {key: amounts for key, amounts in self.amounts.items() if key[0] != NAMED}
+        self.quiet = True
+        self.kind.options = [NAMED, *KINDS] if named else list(KINDS)
+        looked_at = ["looked at and named"] if named else []
+        self.kind.tooltips = [*looked_at, "from the generator's weights", "from the spread of its faces"]
+        self.kind.value = self.kind.options[0]
+        self.quiet = False
+        self._show_amounts()
 
     def _show_loaded(self) -> None:
         self.mix_layers.options = [name for name in self.layers.options if name != "all"]
@@ -189,13 +204,13 @@ class FacePanel(Panel):
         self.seed.value = key[-1]
         self.redraw()
 
-    def edits(self) -> list[Edit]:
+    def edits(self) -> list[Edit | NamedEdit]:
         """The steps that the direction sliders stand for."""
         return [
-            Edit(kind, layers, index, amount)
+            NamedEdit(self.named[index].name, amount) if kind == NAMED else Edit(kind, layers, index, amount)
             for (kind, layers), amounts in self.amounts.items()
             for index, amount in enumerate(amounts)
-            if amount and layers_of(self.G.config, layers)
+            if amount and (kind == NAMED or layers_of(self.G.config, layers))
         ]
 
     def clear_edits(self) -> None:
@@ -206,17 +221,25 @@ class FacePanel(Panel):
 
     def _show_amounts(self) -> None:
         """Lets the sliders show the steps along the chosen kind of directions."""
-        self.quiet = True
-        for slider, amount in zip(
-            self.sliders, self.amounts.get((self.kind.value, self.layers.value), [0.0] * SLIDERS)
-        ):
+        self.quiet, by_name = True, self.kind.value == NAMED
+        self.layers.layout.display = "none" if by_name else None
+        for i, (slider, amount) in enumerate(zip(self.sliders, self.amounts.get(self._key(), [0.0] * SLIDERS))):
+            direction = self.named[i] if by_name and i < len(self.named) else None
+            slider.layout.display = "none" if by_name and direction is None else None
+            slider.description = direction.name if direction else f"direction {i + 1}"
+            slider.value = 0.0  # lies in every range
+            slider.min, slider.max = (direction.low, direction.high) if direction else (-REACH, REACH)
             slider.value = amount
         self.quiet = False
+
+    def _key(self) -> tuple[str, str]:
+        """What the sliders stand for: a kind of directions and a range of layers."""
+        return (NAMED, "") if self.kind.value == NAMED else (self.kind.value, self.layers.value)
 
     def _moved(self) -> None:
         if self.quiet or self.G is None:
             return
-        self.amounts[self.kind.value, self.layers.value] = [slider.value for slider in self.sliders]
+        self.amounts[self._key()] = [slider.value for slider in self.sliders]
         self.attempt(self.draw)
 
     def draw(self) -> None:
@@ -224,7 +247,7 @@ class FacePanel(Panel):
         G, noise = self.need_generator(), self.noise_mode
         plain = self.persona.tensor(G) if self.persona else seeds_to_ws(G, [self.seed.value], self.psi.value)
         edits = self.edits()
-        self.ws = apply_edits(G, plain, edits, self.found)
+        self.ws = apply_edits(G, plain, edits, self.found, self.named)
         self.picture = next(draw_images(G, self.ws, noise, G.trained_step))
         self.image.value = to_png(smooth_enlarge(self.picture, SHOWN_SIDE))
         self.before.layout.display = None if edits else "none"
@@ -306,36 +329,6 @@ class FacePanel(Panel):
         if self.G is None:
             raise ValueError("load a checkpoint first")
         return self.G
-
-    def export_path(self, suffix: str) -> Path:
-        """Where an export goes: the given name with that ending."""
-        self.need_generator()
-        name = Path(self.name.value).name or "face"
-        return self.out / f"{name.removesuffix(suffix)}{suffix}"
-
-    def save_picture(self) -> Path:
-        """Writes the face as PNG with its mark; returns the path."""
-        path = self.export_path(".png")
-        write_image(path, self.picture, Mark(GENERATED, self.settings()))
-        self.message.say(f"written: {path}")
-        return path
-
-    def save_persona(self) -> Path:
-        """Writes the persona of the face; returns the path."""
-        path = self.export_path(".json")
-        save_persona(make_persona(self.G, self.ws, self.settings(), self.picture), path)
-        self.message.say(f"written: {path}")
-        return path
-
-    def save_mix(self) -> Path:
-        """Writes the style mixing grid as PNG with its mark; returns the path."""
-        path = self.export_path("-styles.png")
-        rows, columns = self.mix_seeds()
-        settings = {"checkpoint": self.G.checkpoint_hash, "seeds": rows, "mix_seeds": columns}
-        settings |= {"style_mixing": self.mix_layers.value, "truncation_psi": self.psi.value}
-        write_image(path, self.mix_picture(), Mark(GENERATED, settings))
-        self.message.say(f"written: {path}")
-        return path
 
     def shown(self) -> Shown:
         """The face as text and picture."""

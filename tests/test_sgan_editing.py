@@ -110,3 +110,23 @@ def test_sample_takes_edits(folder, tmp_path, capsys):
     assert "turn (-2 to 3)" in capsys.readouterr().err
     assert main([*base, str(tmp_path / "x.png"), "--edit", "samples.coarse.99=2"]) == 2
     assert main([*base, str(tmp_path / "x.png"), "--edit", "samples.fine.1=2"]) == 2
+
+
+def test_the_panel_offers_named_directions_first(folder, tmp_path):
+    from sgan.panel_faces import FacePanel
+
+    faces = FacePanel(str(folder), tmp_path / "out", seed=3)
+    assert faces.kind.value == "by name" and [s.description for s in faces.sliders[:2]] == ["turn", "light"]
+    assert (faces.sliders[0].min, faces.sliders[0].max) == (-2.0, 3.0)
+    assert faces.sliders[2].layout.display == "none" == faces.layers.layout.display
+    plain = faces.picture
+    faces.sliders[0].value = 2.5
+    assert faces.edits() == [NamedEdit("turn", 2.5)] and not np.array_equal(faces.picture, plain)
+    faces.kind.value = "samples"
+    assert faces.sliders[0].description == "direction 1" and faces.sliders[0].value == 0.0
+    assert faces.layers.layout.display is None and faces.sliders[2].layout.display is None
+    faces.kind.value = "by name"
+    assert faces.sliders[0].value == 2.5
+    (folder / DIRECTIONS_NAME).unlink()
+    faces.load()
+    assert faces.edits() == [] and faces.kind.value == "weights" and np.array_equal(faces.picture, plain)
