@@ -18,10 +18,11 @@ from faceswap.preview import View, make_view, number_faces, wipe
 from faceswap.regions import box_of
 from faceswap.sheet import before_after, fit_within
 from faceswap.swap import Options, Swapper, describe
-from panels import LABEL, Message, OnMainThread, Panel, Shown, to_jpeg
+from panels import Message, OnMainThread, Panel, Shown, to_jpeg
 from provenance import GENERATED, Mark, read_mark, write_image
 
 THUMBNAIL = 220  # side, pixels
+NARROW = {"description_width": "110px"}  # of an option's name
 SMALLEST_PICK = 24  # side of what is clicked for a face, pixels
 
 
@@ -34,7 +35,7 @@ def example_photo() -> str:
 
 def option_control(f: dataclasses.Field) -> widgets.Widget:
     """The widget for one field of `Options`."""
-    common = dict(description=f.name, style=LABEL, tooltip=f.metadata["help"], layout=widgets.Layout(width="400px"))
+    common = dict(description=f.name, style=NARROW, tooltip=f.metadata["help"], layout=widgets.Layout(width="340px"))
     allowed = f.metadata["allowed"]
     if isinstance(f.default, bool):
         return widgets.Checkbox(value=f.default, **common)
@@ -89,7 +90,7 @@ class SwapPanel(Panel):
             control.observe(redraw, "value")
             control.add_class(f"ruf-option-{name}")
         self.recut = recut
-        self.wipe = widgets.FloatSlider(0, min=0, max=1, step=0.01, description="before | after", style=LABEL)
+        self.wipe = widgets.FloatSlider(0, min=0, max=1, step=0.01, description="before | after", style=NARROW)
         self.wipe.layout.width, self.wipe.readout = "420px", False
         self.wipe.tooltip = "slide a line across: before on its left, after on its right"
         self.wipe.observe(OnMainThread(self._show_preview), "value")
@@ -109,7 +110,7 @@ class SwapPanel(Panel):
         wide = widgets.Layout(width="420px")
         body_path = widgets.Text(body, placeholder="path of a photo", continuous_update=False, layout=wide)
         body_path.observe(OnMainThread(self._body_typed), "value")
-        return body_path, widgets.Text(out, description="save as", style=LABEL, layout=widgets.Layout(width="400px"))
+        return body_path, widgets.Text(out, description="save as", style=NARROW, layout=widgets.Layout(width="340px"))
 
     def _rows(self) -> list[widgets.Widget]:
         row = widgets.Layout(flex_flow="row wrap", grid_gap="16px")
@@ -327,4 +328,5 @@ class SwapPanel(Panel):
             return "no photo yet"
         height, width = self.target.rgb.shape[:2]
         face = "with the face above" if self.swapper is not None else "no face to put in yet"
-        return f"{self.body_path.value}: {width} x {height}, {len(self.chosen())} of {len(self.found)} faces, {face}"
+        name = Path(self.body_path.value).name
+        return f"{name}: {width} x {height}, {len(self.chosen())} of {len(self.found)} faces, {face}"

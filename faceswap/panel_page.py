@@ -64,7 +64,3 @@ class SwapPage(SwapPanel):
         self.download.value = download_link(path.read_bytes(), "unreal-face.jpg", "save the picture")
         self.message.say("the picture says in its metadata that it is synthetic")
         return [path]
-
-    def as_text(self) -> str:
-        """What is swapped, without paths."""
-        return super().as_text().replace(self.body_path.value, Path(self.body_path.value).name)

@@ -93,7 +93,8 @@ def download_link(data: bytes, name: str, text: str) -> str:
     """HTML of a link that hands these bytes to the browser as a file of that name."""
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     address = f"data:{kind};base64,{base64.b64encode(data).decode()}"
-    return f'<a download="{html.escape(name)}" href="{address}"><b>{html.escape(text)}</b></a>'
+    style = "text-decoration:underline;color:#1565c0"
+    return f'<a download="{html.escape(name)}" href="{address}" style="{style}">{html.escape(text)}</a>'
 
 
 class OnMainThread:

@@ -29,6 +29,8 @@ from sgan.events import (
     Event,
     Finished,
     Grid,
+    Measured,
+    NotCompiled,
     Opened,
     RolledBack,
     Saved,
@@ -271,10 +273,8 @@ class TrainPanel(JobPanel):
             self.marks.append((event.nimg / 1000, patch_text(event.patch)))
         elif isinstance(event, Saved):
             self.message.say(f"saved {event.path}")
-        elif isinstance(event, SaveFailed):
-            self.message.say(f"the state could not be saved ({event.reason}); training goes on and tries again")
-        elif isinstance(event, Shrunk):
-            self.message.say(f"memory is short: {event.micro_batch} images are worked on at a time from now on")
+        elif isinstance(event, (SaveFailed, Shrunk, Measured, NotCompiled)):
+            self.message.say(event.text)
         elif isinstance(event, RolledBack):
             self._roll_back(event)
         elif isinstance(event, Finished):
