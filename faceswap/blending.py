@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 BLEND_KINDS = ("feather", "poisson")
-MEMBRANE_SIDE = 96  # longer side of the copy on which the Poisson equation is solved, pixels
+MEMBRANE_SIDE = 64  # longer side of the copy on which the Poisson equation is solved, pixels
 
 
 def feather_blend(face: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarray:

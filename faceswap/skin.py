@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from faceswap.geometry import median, smoothstep
+from faceswap.geometry import bounding_rect, median, scale_points, smoothstep
 from faceswap.regions import LEFT_BROW, LEFT_EYE, LIPS, NOSE, OVAL, RIGHT_BROW, RIGHT_EYE, face_width, mesh
 from faceswap.warp import Maps
 
@@ -33,6 +33,9 @@ LOWER_QUARTER = 4  # of the 17 places along that line, sorted
 RIM_CONTRAST = 0.3  # of a rim / of the bridge
 LID_ROOM = 0.03  # around the eyes where dark lines are lids and lashes / face width
 GLASSES_ZONE = (70, 105, 107, 336, 334, 300, 127, 356, 234, 454, 50, 280, 205, 425, 195)
+LOWER_NOSE = (4, 48, 278, 64, 294, 98, 327, 2)  # whose shadows are no rims
+BARE_WIDTH = 384  # a face is at most this wide when its glasses are taken off, pixels
+OFF_ROOM = 0.008  # by which rims are widened before that / face width
 FEATURE_ROOM = 0.042  # around brows, eyes, nose and mouth that counts as theirs / face width
 PATCH_SAMPLES = 400
 LIGHT_FLOOR, COLOUR_FLOOR = 6.0, 3.0  # least deviation that counts as one sigma, CIE units
@@ -246,7 +249,8 @@ def glasses(light: np.ndarray, points: np.ndarray) -> np.ndarray | None:
         return None
     lids = grow_mask(hull(points, RIGHT_EYE, size) | hull(points, LEFT_EYE, size), LID_ROOM * width)
     brows = hull(points, RIGHT_BROW, size) | hull(points, LEFT_BROW, size)
-    zone = hull(points, GLASSES_ZONE, size) & (1 - (lids | brows))
+    nose = grow_mask(hull(points, LOWER_NOSE, size), FEATURE_ROOM * width)
+    zone = hull(points, GLASSES_ZONE, size) & (1 - (lids | brows | nose))
     found = ((lines > RIM_CONTRAST * heights.max()) & (zone > 0)).astype(np.uint8)
     seeds = np.zeros(size, np.uint8)
     row = np.round(grid[int(heights.argmax())]).astype(int)
@@ -254,3 +258,33 @@ def glasses(light: np.ndarray, points: np.ndarray) -> np.ndarray | None:
     temples = zone & (1 - cv2.erode(hull(points, OVAL, size), np.ones((5, 5), np.uint8)))
     joined = cv2.dilate(found, np.ones((3, 3), np.uint8))
     return found & touching(joined, grow_mask(seeds, 2) | temples)
+
+
+def without_glasses(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Returns uint8 [H, W, 3]: the picture without the rims of the face's glasses; itself when it wears none.
+
+    The rims are filled in from the skin beside them (Telea 2004, "An image inpainting technique based on the fast
+    marching method"), on a copy of moderate size; carried to another head they would look drawn on.
+
+    Args:
+        image: uint8 [H, W, 3] RGB.
+        points: [468, 3] mesh points in pixels of `image`.
+    """
+    width = face_width(points)
+    x0, y0, x1, y1 = bounding_rect(points, 0.1 * width, image.shape[:2])
+    factor = min(1.0, BARE_WIDTH / max(width, 1.0))
+    size = round((x1 - x0) * factor), round((y1 - y0) * factor)
+    if min(size) < 16:
+        return image
+    small = cv2.resize(image[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
+    scale = size[0] / (x1 - x0), size[1] / (y1 - y0)
+    rims = glasses(to_lab(small)[:, :, 0], scale_points(points - np.float32([x0, y0, 0]), scale))
+    if rims is None:
+        return image
+    rims = grow_mask(rims, OFF_ROOM * width * factor)
+    filled = cv2.inpaint(small, rims, max(0.02 * width * factor, 2.0), cv2.INPAINT_TELEA)
+    soft = cv2.GaussianBlur(rims.astype(np.float32), (0, 0), 0.8)
+    soft, filled = (cv2.resize(v, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR) for v in (soft, filled))
+    out = image.copy()
+    out[y0:y1, x0:x1] = cv2.blendLinear(filled, np.ascontiguousarray(image[y0:y1, x0:x1]), soft, 1 - soft)
+    return out

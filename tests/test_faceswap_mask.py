@@ -9,7 +9,7 @@ from test_faceswap_drawing import draw_face, place_mesh
 
 from faceswap import mask
 from faceswap.regions import LEFT_EYE, MOUTH, OVAL, RIGHT_EYE, face_width
-from faceswap.skin import glasses, skin_likeness, to_lab
+from faceswap.skin import glasses, skin_likeness, to_lab, without_glasses
 from faceswap.warp import Maps, Source
 
 POINTS = place_mesh(eyes_apart=80)
@@ -125,13 +125,31 @@ def test_an_edge_of_the_picture_is_no_edge_of_the_face():
     assert found[int(points[5, 1]), 0] == pytest.approx(1, abs=0.01)
 
 
-def test_the_rims_of_the_targets_glasses_stay_and_its_eyes_do_not():
-    worn = FACE.copy()
+def put_on_glasses(image):
+    """Returns a copy with round glasses, the centres of the eyes and the ends of the bridge."""
+    worn = image.copy()
     eyes = [POINTS[list(ring), :2].mean(0) for ring in (RIGHT_EYE, LEFT_EYE)]
     for x, y in eyes:
         cv2.circle(worn, (round(float(x)), round(float(y)) + 3), 25, (40, 35, 35), 3, cv2.LINE_AA)
     bridge = [(round(float(x)) + 25 * side, round(float(y)) + 2) for (x, y), side in zip(eyes, (1, -1))]
     cv2.line(worn, *bridge, (40, 35, 35), 3, cv2.LINE_AA)
+    return worn, eyes, bridge
+
+
+def test_a_source_takes_its_glasses_off():
+    worn, eyes, bridge = put_on_glasses(FACE)
+    found = without_glasses(worn, POINTS)
+    for x, y in eyes:
+        x, y = round(float(x)), round(float(y))
+        below = np.s_[y + 26 : y + 30, x - 4 : x + 5]
+        assert np.abs(worn[below].astype(int) - FACE[below]).max() > 90
+        assert np.abs(found[below].astype(int) - FACE[below]).max() < 25
+        assert np.abs(found[y - 3 : y + 4, x - 3 : x + 4].astype(int) - FACE[y - 3 : y + 4, x - 3 : x + 4]).max() < 3
+    assert without_glasses(FACE, POINTS) is FACE
+
+
+def test_the_rims_of_the_targets_glasses_stay_and_its_eyes_do_not():
+    worn, eyes, bridge = put_on_glasses(FACE)
     assert glasses(to_lab(FACE)[:, :, 0], POINTS) is None
     plain, found = auto_mask(), auto_mask(target=worn)
     for x, y in eyes:

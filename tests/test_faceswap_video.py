@@ -139,6 +139,51 @@ def test_the_ending_chooses_the_format(clip, tmp_path, name, codec):
     assert np.abs(found[4].astype(int) - 100).mean() < 4
 
 
+def flash_and_beep(path):
+    """Writes one second of grey in which a white picture and a tone begin at half-time; returns the time of both."""
+    start = 15
+    with av.open(str(path), "w") as out:
+        stream, tone = out.add_stream("libx264", rate=30, options={"bf": "0"}), out.add_stream("aac", rate=44100)
+        stream.width, stream.height, stream.pix_fmt = SIZE[1], SIZE[0], "yuv420p"
+        for number in range(30):
+            image = np.full((*SIZE, 3), 255 if number >= start else 90, np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        wave = 12000 * np.sin(0.2 * np.arange(44100)) * (np.arange(44100) >= start / 30 * 44100)
+        for number in range(0, 44100, 1024):
+            frame = av.AudioFrame.from_ndarray(wave[None, number : number + 1024].astype(np.int16), "s16", "mono")
+            frame.sample_rate, frame.pts, frame.time_base = 44100, number, Fraction(1, 44100)
+            out.mux(tone.encode(frame))
+        out.mux(stream.encode(None))
+        out.mux(tone.encode(None))
+    return start / 30
+
+
+def starts_of(path):
+    """Returns when the picture becomes white and when the sound becomes loud, in seconds."""
+    white = loud = None
+    with av.open(str(path)) as source:
+        for packet in source.demux():
+            for frame in packet.decode():
+                if isinstance(frame, av.VideoFrame):
+                    if white is None and frame.to_ndarray(format="gray").mean() > 170:
+                        white = frame.time
+                elif loud is None:
+                    samples = frame.to_ndarray().astype(float)
+                    samples = samples / 32768 if frame.format.name.startswith("s16") else samples
+                    over = np.flatnonzero(np.abs(samples).reshape(-1, frame.samples).max(0) > 0.12)
+                    loud = frame.time + over[0] / frame.sample_rate if len(over) else None
+    return white, loud
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.webm"])
+def test_sound_and_picture_stay_together(tmp_path, name):
+    wanted = flash_and_beep(tmp_path / "in.mp4")
+    run(tmp_path / "in.mp4", tmp_path / name, itertools.repeat([]))
+    white, loud = starts_of(tmp_path / name)
+    before = starts_of(tmp_path / "in.mp4")
+    assert white == pytest.approx(wanted, abs=0.035) and loud == pytest.approx(wanted, abs=0.035), (white, loud, before)
+
+
 def test_rotation_is_applied(tmp_path):
     points, image = face_at(80)
     make_video(tmp_path / "in.mp4", [image] * 3, rotation=90)
