@@ -42,7 +42,7 @@ from sgan.step import step  # noqa: E402
 WIDTHS = {"small": (2048, 64), "default": (4096, 128), "gpu": (16384, 512)}  # channel_base, channel_max
 R1_EVERY = 16
 CLOCK = time.perf_counter
-PLAIN_STEPS = 3  # timed for each R1 step, which counts a sixteenth
+PLAIN_STEPS = 2  # timed for each R1 step, which counts a sixteenth
 VARIANTS = {
     "reference": {"reference", "fp32"},
     "ours": set(),
@@ -336,7 +336,7 @@ def main() -> None:
     parser.add_argument("--case", nargs=2, action="append", metavar=("RESOLUTION", "WIDTH"))
     parser.add_argument("--batch", type=int, default=0)
     parser.add_argument("--steps", type=int, default=PLAIN_STEPS, help="timed for each R1 step")
-    parser.add_argument("--seconds", type=float, default=75.0, help="for each case (default: 75)")
+    parser.add_argument("--seconds", type=float, default=50.0, help="for each case, at least two rounds (default: 50)")
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="these and the reference; no sampling, no memory")
     parser.add_argument("--cpu_time", action="store_true", help="one thread's processor time: for a busy machine")
     parser.add_argument("--device", default="auto")

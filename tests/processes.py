@@ -49,6 +49,7 @@ def start(arguments, log=os.devnull, **variables):
     if pid == 0:
         file = os.open(log, os.O_WRONLY | os.O_CREAT)
         os.dup2(file, 1), os.dup2(file, 2)
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))  # not what pytest put there
         os.environ.update({name: str(value) for name, value in variables.items()})
         try:
             os._exit(main.main([str(argument) for argument in arguments]))

@@ -94,7 +94,7 @@ def test_a_weak_penalty_survives_by_its_scale_alone(make_state, noise_batches, m
         if not scaled:
             monkeypatch.setattr(Arithmetic, "scaler", lambda self, term: None)
         for dtype in (torch.float32, HALF):
-            state = make_state(d_reg_interval=1, r1_gamma=1e-3, learning_rate={8: 0.0})
+            state = make_state(d_reg_interval=1, r1_gamma=1e-5, learning_rate={8: 0.0})
             step(Arithmetic(state, dtype), next(noise_batches(state.config)), Meter(state.device))
             found[scaled, dtype] = state.D_opt.state[state.D.b8.conv1.weight]["exp_avg"].flatten()
     similar = [torch.cosine_similarity(found[s, HALF], found[s, torch.float32], dim=0) for s in (True, False)]
