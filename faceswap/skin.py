@@ -34,6 +34,9 @@ RIM_CONTRAST = 0.3  # of a rim / of the bridge
 LID_ROOM = 0.03  # around the eyes where dark lines are lids and lashes / face width
 GLASSES_ZONE = (70, 105, 107, 336, 334, 300, 127, 356, 234, 454, 50, 280, 205, 425, 195)
 LOWER_NOSE = (4, 48, 278, 64, 294, 98, 327, 2)  # whose shadows are no rims
+FOREHEAD = (10, 338, 297, 332, 284, 251, 300, 334, 296, 9, 66, 105, 70, 21, 54, 103, 67, 109)
+STRAND = 12.0  # L by which a strand of hair is darker than the forehead: wrinkles are not
+STRAND_WIDTH = 0.03  # a strand is thinner than this / face width
 BARE_WIDTH = 384  # a face is at most this wide when its glasses are taken off, pixels
 OFF_ROOM = 0.008  # by which rims are widened before that / face width
 FEATURE_ROOM = 0.042  # around brows, eyes, nose and mouth that counts as theirs / face width
@@ -240,7 +243,7 @@ def glasses(light: np.ndarray, points: np.ndarray) -> np.ndarray | None:
     """
     width, size = face_width(points), light.shape
     side = max(3, round(RIM_WIDTH * width)) | 1
-    lines = cv2.morphologyEx(light, cv2.MORPH_BLACKHAT, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    lines = thin_dark(light, side)
     across = points[362, :2] - points[133, :2]
     ridge = points[8, :2] + np.linspace(0, 1, 25)[:, None] * (points[197, :2] - points[8, :2])
     grid = (ridge[:, None] + np.linspace(-0.28, 0.28, 17)[None, :, None] * across).astype(np.float32)
@@ -260,11 +263,31 @@ def glasses(light: np.ndarray, points: np.ndarray) -> np.ndarray | None:
     return found & touching(joined, grow_mask(seeds, 2) | temples)
 
 
-def without_glasses(image: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Returns uint8 [H, W, 3]: the picture without the rims of the face's glasses; itself when it wears none.
+def thin_dark(light: np.ndarray, side: int) -> np.ndarray:
+    """Returns float32 [h, w]: by how much a place is darker than what surrounds it within `side` pixels (black hat)."""
+    return cv2.morphologyEx(light, cv2.MORPH_BLACKHAT, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
 
-    The rims are filled in from the skin beside them (Telea 2004, "An image inpainting technique based on the fast
-    marching method"), on a copy of moderate size; carried to another head they would look drawn on.
+
+def strands(light: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Returns uint8 [h, w]: single strands of hair on the forehead, thin lines much darker than its skin.
+
+    Args:
+        light: float32 [h, w], L in [0, 100] of the face's grid.
+        points: [468, 3] mesh points on the grid.
+    """
+    width, size = face_width(points), light.shape
+    lines = thin_dark(light, max(3, round(STRAND_WIDTH * width)) | 1)
+    brows = grow_mask(hull(points, RIGHT_BROW, size) | hull(points, LEFT_BROW, size), LID_ROOM * width)
+    forehead = hull(points, FOREHEAD, size) & (1 - brows)
+    return ((lines > STRAND) & (forehead > 0)).astype(np.uint8)
+
+
+def without_lines(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Returns uint8 [H, W, 3]: the picture without the rims of the face's glasses and strands on its forehead.
+
+    They are filled in from the skin beside them (Telea 2004, "An image inpainting technique based on the fast marching
+    method"), on a copy of moderate size; carried to another head they would look drawn on. Where there are none the
+    picture itself is returned.
 
     Args:
         image: uint8 [H, W, 3] RGB.
@@ -278,12 +301,14 @@ def without_glasses(image: np.ndarray, points: np.ndarray) -> np.ndarray:
         return image
     small = cv2.resize(image[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
     scale = size[0] / (x1 - x0), size[1] / (y1 - y0)
-    rims = glasses(to_lab(small)[:, :, 0], scale_points(points - np.float32([x0, y0, 0]), scale))
-    if rims is None:
+    light, small_points = to_lab(small)[:, :, 0], scale_points(points - np.float32([x0, y0, 0]), scale)
+    lines, rims = strands(light, small_points), glasses(light, small_points)
+    lines = lines if rims is None else lines | rims
+    if not lines.any():
         return image
-    rims = grow_mask(rims, OFF_ROOM * width * factor)
-    filled = cv2.inpaint(small, rims, max(0.02 * width * factor, 2.0), cv2.INPAINT_TELEA)
-    soft = cv2.GaussianBlur(rims.astype(np.float32), (0, 0), 0.8)
+    lines = grow_mask(lines, OFF_ROOM * width * factor)
+    filled = cv2.inpaint(small, lines, max(0.02 * width * factor, 2.0), cv2.INPAINT_TELEA)
+    soft = cv2.GaussianBlur(lines.astype(np.float32), (0, 0), 0.8)
     soft, filled = (cv2.resize(v, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR) for v in (soft, filled))
     out = image.copy()
     out[y0:y1, x0:x1] = cv2.blendLinear(filled, np.ascontiguousarray(image[y0:y1, x0:x1]), soft, 1 - soft)

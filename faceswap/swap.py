@@ -28,7 +28,7 @@ from faceswap.mask import (
     mouth_share,
 )
 from faceswap.regions import LEFT_EYE, MOUTH, RIGHT_EYE, face_width, to_mesh
-from faceswap.skin import skin_likeness, to_lab, to_rgb, without_glasses
+from faceswap.skin import skin_likeness, to_lab, to_rgb, without_lines
 from faceswap.tracking import Tracker
 from faceswap.warp import Maps, Source, sample
 from provenance import read_mark
@@ -110,7 +110,7 @@ class Swapper:
             name = "the source picture" if isinstance(source, np.ndarray) else str(source)
             points = choose_faces(self.landmarker.find(image), face, name)[0]
         points = to_mesh(points)
-        self.source = Source(without_glasses(image, points), points)
+        self.source = Source(without_lines(image, points), points)
         self._skin = SourceSkin(self.source)
 
     def find(self, image: np.ndarray) -> list[np.ndarray]:

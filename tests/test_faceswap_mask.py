@@ -9,7 +9,7 @@ from test_faceswap_drawing import draw_face, place_mesh
 
 from faceswap import mask
 from faceswap.regions import LEFT_EYE, MOUTH, OVAL, RIGHT_EYE, face_width
-from faceswap.skin import glasses, skin_likeness, to_lab, without_glasses
+from faceswap.skin import glasses, skin_likeness, to_lab, without_lines
 from faceswap.warp import Maps, Source
 
 POINTS = place_mesh(eyes_apart=80)
@@ -138,14 +138,24 @@ def put_on_glasses(image):
 
 def test_a_source_takes_its_glasses_off():
     worn, eyes, bridge = put_on_glasses(FACE)
-    found = without_glasses(worn, POINTS)
+    found = without_lines(worn, POINTS)
     for x, y in eyes:
         x, y = round(float(x)), round(float(y))
         below = np.s_[y + 26 : y + 30, x - 4 : x + 5]
         assert np.abs(worn[below].astype(int) - FACE[below]).max() > 90
         assert np.abs(found[below].astype(int) - FACE[below]).max() < 25
         assert np.abs(found[y - 3 : y + 4, x - 3 : x + 4].astype(int) - FACE[y - 3 : y + 4, x - 3 : x + 4]).max() < 3
-    assert without_glasses(FACE, POINTS) is FACE
+    assert without_lines(FACE, POINTS) is FACE
+
+
+def test_a_source_loses_single_strands_on_its_forehead():
+    strand = FACE.copy()
+    (x, y), (x2, y2) = POINTS[109, :2].round().astype(int).tolist(), POINTS[107, :2].round().astype(int).tolist()
+    cv2.line(strand, (x, y), (x2, y2 - 12), (60, 45, 40), 2, cv2.LINE_AA)
+    found = without_lines(strand, POINTS)
+    assert np.abs(strand.astype(int) - FACE).max() > 100
+    middle = np.s_[(y + y2) // 2 - 8 : (y + y2) // 2 + 1, x - 12 : x + 13]
+    assert np.abs(found[middle].astype(int) - FACE[middle]).max() < 25
 
 
 def test_the_rims_of_the_targets_glasses_stay_and_its_eyes_do_not():
