@@ -32,7 +32,7 @@ from faceswap.grain import detail_bands  # noqa: E402
 from faceswap.images import list_photos, read_image  # noqa: E402
 from faceswap.landmarks import MeshLandmarker, silent_libraries  # noqa: E402
 from faceswap.mask import polygon  # noqa: E402
-from faceswap.regions import FROM_68, LEFT_EYE, OVAL, RIGHT_EYE, box_of, face_width, mirror_points  # noqa: E402
+from faceswap.regions import FROM_68, LEFT_EYE, OVAL, RIGHT_EYE, box_of, face_width, mesh, mirror_points  # noqa: E402
 from faceswap.skin import skin_patches, to_lab  # noqa: E402
 from faceswap.swap import Options, Swapper  # noqa: E402
 from faceswap.tracking import Tracker  # noqa: E402
@@ -201,11 +201,26 @@ def hull_mask(points: np.ndarray, size: tuple[int, int], patches: tuple) -> np.n
     return mask > 0
 
 
+def texture(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Returns what a face looks like apart from its shape and tone: float32 [N], the detail of its lightness laid onto
+    the mean face, of mean 0 and length 1."""
+    mean = mesh().points
+    flat = np.concatenate([48 + 0.022 * (mean[:, :2] - mean[list(OVAL), :2].mean(0)), mean[:, 2:]], 1).astype(
+        np.float32
+    )
+    light = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    soft = cv2.GaussianBlur(light, (0, 0), max(face_width(points) / 80, 0.3))
+    laid = cv2.remap(soft, Maps(points, flat, (96, 96)).mesh, None, cv2.INTER_LINEAR)
+    detail = (laid - cv2.GaussianBlur(laid, (0, 0), 8))[polygon(flat, OVAL, (96, 96), 0.85) > 0]
+    return (detail - detail.mean()) / max(float(np.linalg.norm(detail - detail.mean())), 1e-6)
+
+
 def quality(rows: list, landmarker: MeshLandmarker, name: str, source: np.ndarray, target: np.ndarray) -> None:
-    """Measures one pair: tone, landmarks, grain, and the swap of the target with itself."""
+    """Measures one pair: tone, landmarks, likeness, grain, and the swap of the target with itself."""
     found = landmarker.find(target)
     try:
         swapper = Swapper(source, Options(), landmarker)
+        own = landmarker.find(source)[0]
     except ValueError:
         found = []
     if not found:
@@ -222,14 +237,18 @@ def quality(rows: list, landmarker: MeshLandmarker, name: str, source: np.ndarra
     if again:
         off = np.linalg.norm(again[0][:, :2] - points[:, :2], axis=1).mean()
         rows.append(("pair", name, "landmark error %", 100 * off / eyes_apart(points)))
+        looks = [texture(i, p) for i, p in ((source, own), (target, points), (result, again[0]))]
+        rows.append(("pair", name, "likeness to the source", float(looks[2] @ looks[0])))
+        rows.append(("pair", name, "likeness to the target", float(looks[2] @ looks[1])))
+        rows.append(("pair", name, "source's likeness to the target", float(looks[0] @ looks[1])))
     cheeks = skin_patches(points, size)
     fine = [
         np.median(np.abs(detail_bands(cv2.cvtColor(i, cv2.COLOR_RGB2GRAY).astype(np.float32))[0][cheeks]))
         for i in (target, result)
     ]
     rows.append(("pair", name, "grain |log2|", abs(np.log2(max(fine[1], 0.05) / max(fine[0], 0.05)))))
-    own = Swapper(target, Options(), landmarker, points=points).swap(target, [points])
-    error = ((own.astype(np.float64) - target)[inside] ** 2).mean()
+    same = Swapper(target, Options(), landmarker, points=points).swap(target, [points])
+    error = ((same.astype(np.float64) - target)[inside] ** 2).mean()
     rows.append(("pair", name, "self-swap dB", 10 * np.log10(255**2 / max(error, 1e-6))))
 
 
@@ -270,12 +289,12 @@ def recall(rows: list, landmarker: MeshLandmarker, photos: list[np.ndarray], cou
         rows.append(("recall", f"{width} px", "wrong finds", extra))
 
 
-def load(folder: str | None, count: int, otherwise: list[np.ndarray]) -> list[tuple[str, np.ndarray]]:
-    """Returns up to `count` named pictures, evenly chosen from a folder."""
+def load(folder: str | None, count: int, otherwise: np.ndarray) -> list[np.ndarray]:
+    """Returns up to `count` pictures, evenly chosen from a folder."""
     if folder is None:
-        return [(f"astronaut {n}", image) for n, image in enumerate(otherwise)]
+        return [otherwise]
     paths = list_photos(folder)
-    return [(path.stem, read_image(path)) for path in paths[:: max(1, len(paths) // count)][:count]]
+    return [read_image(path) for path in paths[:: max(1, len(paths) // count)][:count]]
 
 
 def main() -> None:
@@ -292,12 +311,12 @@ def main() -> None:
     rows: list[tuple] = [("machine", platform.processor() or platform.machine(), "processors", os.cpu_count())]
     with silent_libraries():
         landmarker = MeshLandmarker()
-        sources = load(args.sources, args.pairs, [tinted])
-        targets = load(args.targets, args.pairs, [astronaut])
+        sources = load(args.sources, args.pairs, tinted)
+        targets = load(args.targets, args.pairs, astronaut)
         for number in range(max(len(sources), len(targets))):
-            (a, source), (b, target) = sources[number % len(sources)], targets[number % len(targets)]
-            quality(rows, landmarker, f"{a} on {b}", source, target)
-        first, photo, photos = sources[0][1], targets[0][1], [image for _, image in targets[:6]]
+            source, target = sources[number % len(sources)], targets[number % len(targets)]
+            quality(rows, landmarker, f"pair {number + 1}", source, target)
+        first, photo, photos = sources[0], targets[0], targets[:6]
         speed(rows, landmarker, first, photo, 5 if args.quick else 25)
         pipeline(rows, landmarker, first, photo, 20 if args.quick else 120)
         shimmer(rows, landmarker, first, photo, 12 if args.quick else 40)

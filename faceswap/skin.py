@@ -35,7 +35,8 @@ LID_ROOM = 0.03  # around the eyes where dark lines are lids and lashes / face w
 GLASSES_ZONE = (70, 105, 107, 336, 334, 300, 127, 356, 234, 454, 50, 280, 205, 425, 195)
 LOWER_NOSE = (4, 48, 278, 64, 294, 98, 327, 2)  # whose shadows are no rims
 FOREHEAD = (10, 338, 297, 332, 284, 251, 300, 334, 296, 9, 66, 105, 70, 21, 54, 103, 67, 109)
-STRAND = 12.0  # L by which a strand of hair is darker than the forehead: wrinkles are not
+STRAND = 14.0  # L by which a strand of hair is darker than the forehead: wrinkles are not
+HAIRLINE = 0.04  # inside the edge of the forehead where hair may end / face width
 STRAND_WIDTH = 0.03  # a strand is thinner than this / face width
 BARE_WIDTH = 384  # a face is at most this wide when its glasses are taken off, pixels
 OFF_ROOM = 0.008  # by which rims are widened before that / face width
@@ -278,7 +279,8 @@ def strands(light: np.ndarray, points: np.ndarray) -> np.ndarray:
     width, size = face_width(points), light.shape
     lines = thin_dark(light, max(3, round(STRAND_WIDTH * width)) | 1)
     brows = grow_mask(hull(points, RIGHT_BROW, size) | hull(points, LEFT_BROW, size), LID_ROOM * width)
-    forehead = hull(points, FOREHEAD, size) & (1 - brows)
+    hairline = grow_mask(1 - hull(points, FOREHEAD, size), HAIRLINE * width)
+    forehead = 1 - (brows | hairline)
     return ((lines > STRAND) & (forehead > 0)).astype(np.uint8)
 
 
