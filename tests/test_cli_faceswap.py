@@ -1,9 +1,10 @@
-"""The real commands, run as a user would."""
+"""The commands as a user runs them: in a process of their own, or by their `main` where that tests the same."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
+import faceswap.main
+import faceswap.main_video
 from provenance import COMPOSITE, GENERATED, Mark, read_mark, write_image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,6 +24,25 @@ def run(*arguments, cwd=ROOT, command=(SCRIPT,), **environment):
     env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "PYTHONPATH")} | environment
     line = [sys.executable, *map(str, command), *map(str, arguments)]
     return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def call(capfd, monkeypatch):
+    """A function that runs a command's `main` in this process, without a display, and returns what a process would."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def go(*arguments, main=faceswap.main.main, cwd=None):
+        if cwd:
+            monkeypatch.chdir(cwd)
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as left:
+            code = left.code
+        out, err = capfd.readouterr()
+        return SimpleNamespace(returncode=code, stdout=out, stderr=err)
+
+    return go
 
 
 def refused(result, code, *words):
@@ -100,9 +122,9 @@ def test_it_runs_as_a_module_and_a_display_that_does_not_answer_does_no_harm(fol
         (".", "body.png", ["folder"]),
     ],
 )
-def test_bad_inputs_are_named_in_one_sentence_and_nothing_is_written(folder, tmp_path, src, dst, words):
+def test_bad_inputs_are_named_in_one_sentence_and_nothing_is_written(call, folder, tmp_path, src, dst, words):
     out = tmp_path / "made" / "out.png"
-    result = run("--src", folder / src, "--dst", folder / dst, "--out", out)
+    result = call("--src", folder / src, "--dst", folder / dst, "--out", out)
     assert refused(result, 1, *words)
     assert list(tmp_path.iterdir()) == []
 
@@ -110,28 +132,28 @@ def test_bad_inputs_are_named_in_one_sentence_and_nothing_is_written(folder, tmp
 @pytest.mark.parametrize(
     ("name", "words"), [("out.xyz", ["unknown ending", ".png"]), ("out", ["unknown ending"]), ("", ["folder"])]
 )
-def test_outputs_that_cannot_be_are_refused_before_the_work(folder, tmp_path, name, words):
+def test_outputs_that_cannot_be_are_refused_before_the_work(call, folder, tmp_path, name, words):
     (tmp_path / "x.png").mkdir()
     out = tmp_path / (name or "x.png")
-    assert refused(run("--src", folder / "face.png", "--dst", folder / "body.png", "--out", out), 1, *words)
+    assert refused(call("--src", folder / "face.png", "--dst", folder / "body.png", "--out", out), 1, *words)
 
 
-def test_an_input_is_not_overwritten(folder):
+def test_an_input_is_not_overwritten(call, folder):
     before = (folder / "body.png").read_bytes()
-    result = run("--src", folder / "face.png", "--dst", folder / "body.png", "--out", folder / "body.png")
+    result = call("--src", folder / "face.png", "--dst", folder / "body.png", "--out", folder / "body.png")
     assert refused(result, 1, "body.png", "overwrite")
     assert (folder / "body.png").read_bytes() == before
 
 
-def test_a_folder_below_a_file_cannot_be_made(folder):
+def test_a_folder_below_a_file_cannot_be_made(call, folder):
     out = folder / "text.jpg" / "deep" / "out.png"
-    assert refused(run("--src", folder / "face.png", "--dst", folder / "body.png", "--out", out), 1, "text.jpg")
+    assert refused(call("--src", folder / "face.png", "--dst", folder / "body.png", "--out", out), 1, "text.jpg")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is the place where nobody may write")
-def test_a_folder_that_cannot_be_written_to_is_named(folder):
+def test_a_folder_that_cannot_be_written_to_is_named(call, folder):
     out = "/proc/out.png"
-    assert refused(run("--src", folder / "face.png", "--dst", folder / "body.png", "--out", out), 1, "/proc")
+    assert refused(call("--src", folder / "face.png", "--dst", folder / "body.png", "--out", out), 1, "/proc")
 
 
 @pytest.mark.parametrize(
@@ -187,9 +209,9 @@ def test_a_video_is_swapped_and_what_was_done_is_counted(folder, clip):
         ({"--codec": "h999"}, ["h999", "encoder"]),
     ],
 )
-def test_bad_videos_are_named_in_one_sentence(folder, clip, change, words):
+def test_bad_videos_are_named_in_one_sentence(call, folder, clip, change, words):
     files = {"--src_img": "face.png", "--video_path": "in.mp4", "--save_path": "never.mp4"} | change
-    result = run(*[part for pair in files.items() for part in pair], command=(VIDEO,), cwd=folder)
+    result = call(*[part for pair in files.items() for part in pair], main=faceswap.main_video.main, cwd=folder)
     assert refused(result, 1, *words)
     assert not (folder / "never.mp4").exists()
 
@@ -210,23 +232,23 @@ def test_without_display_or_camera_the_webcam_says_so(folder):
         ["--src_img", "a", "--crf", "99"],
     ],
 )
-def test_usage_errors_of_the_video_command_exit_with_2(arguments):
-    result = run(*arguments, command=(VIDEO,))
+def test_usage_errors_of_the_video_command_exit_with_2(call, arguments):
+    result = call(*arguments, main=faceswap.main_video.main)
     assert result.returncode == 2 and "usage:" in result.stderr
 
 
-def test_faces_are_listed_and_chosen_by_number(folder):
+def test_faces_are_listed_and_chosen_by_number(call, folder):
     files = ["--src", folder / "face.png", "--dst", folder / "body.png"]
-    result = run("--dst", folder / "body.png", "--list_faces", folder / "list.png")
+    result = call("--dst", folder / "body.png", "--list_faces", folder / "list.png")
     assert result.returncode == 0 and result.stdout == f"1 face found, shown in {folder / 'list.png'}\n"
     assert np.array(Image.open(folder / "list.png")).shape == (240, 240, 3)
-    result = run(*files, "--out", folder / "z.png", "--face", "1")
+    result = call(*files, "--out", folder / "z.png", "--face", "1")
     assert refused(result, 1, "body.png", "no face 1", "only face 0")
 
 
 @pytest.mark.parametrize(
     "wrong", [["--feather", "0.9"], ["--strength", "x"], ["--mask", "none"], ["--face", "some"], ["--src_face", "all"]]
 )
-def test_impossible_options_are_usage_errors(wrong):
-    result = run("--src", "a.png", "--dst", "b.png", "--out", "c.png", *wrong)
+def test_impossible_options_are_usage_errors(call, wrong):
+    result = call("--src", "a.png", "--dst", "b.png", "--out", "c.png", *wrong)
     assert result.returncode == 2 and wrong[0] in result.stderr

@@ -4,6 +4,7 @@ import csv
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from skimage import data
 from test_faceswap_drawing import FakeLandmarker, draw_face, place_mesh
 
+import faceswap.__main__
 from faceswap import align, batch, images
 from faceswap.regions import LEFT_EYE, RIGHT_EYE
 from faceswap.swap import Options, Swapper
@@ -20,6 +22,21 @@ from provenance import read_mark
 ROOT = Path(__file__).resolve().parent.parent
 POINTS = place_mesh((150, 120), 50, roll=0.4)
 PHOTO = draw_face(POINTS, (260, 300))
+
+
+@pytest.fixture
+def call(capfd):
+    """A function that runs the command in this process and returns what a process would."""
+
+    def go(*arguments):
+        try:
+            code = faceswap.__main__.main([str(argument) for argument in arguments])
+        except SystemExit as left:
+            code = left.code
+        out, err = capfd.readouterr()
+        return SimpleNamespace(returncode=code, stdout=out, stderr=err)
+
+    return go
 
 
 def run(*arguments):
@@ -77,19 +94,19 @@ def test_a_batch_reports_every_photo_and_the_next_makes_only_what_is_missing(pho
     ("change", "words"),
     [({"--src": "nothing.png"}, "no such file"), ({"--dst": "nowhere"}, "no such folder"), ({"--dst": ""}, "pictures")],
 )
-def test_a_batch_that_cannot_start_says_why_and_writes_nothing(photos, face, tmp_path, change, words):
+def test_a_batch_that_cannot_start_says_why_and_writes_nothing(call, photos, face, tmp_path, change, words):
     empty = tmp_path / "void"
     empty.mkdir()
     given = {"--src": face, "--dst": photos} | {k: (tmp_path / v if v else empty) for k, v in change.items()}
-    result = run("batch", *[part for pair in given.items() for part in pair], "--out", tmp_path / "out")
+    result = call("batch", *[part for pair in given.items() for part in pair], "--out", tmp_path / "out")
     assert result.returncode == 1
     assert result.stderr.startswith("error: ") and words in result.stderr and result.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("arguments", [["batch", "--workers", "0"], ["align", "--size", "-3"], ["dance"]])
-def test_impossible_values_are_usage_errors(arguments):
-    result = run(*arguments)
+def test_impossible_values_are_usage_errors(call, arguments):
+    result = call(*arguments)
     assert result.returncode == 2 and "Traceback" not in result.stderr
 
 
@@ -161,8 +178,8 @@ def test_what_lies_beyond_the_photo_is_mirrored():
         align.align_face(image, place_mesh((900, 900), 20), 64)
 
 
-def test_align_cuts_every_face_of_a_folder(photos, tmp_path):
-    result = run("align", "--src", photos, "--out", tmp_path / "faces", "--size", 96)
+def test_align_cuts_every_face_of_a_folder(call, photos, tmp_path):
+    result = call("align", "--src", photos, "--out", tmp_path / "faces", "--size", 96)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("2 squares from 4 photos in ")
     assert "1 without a face" in result.stdout and "1 unreadable" in result.stdout
