@@ -1,6 +1,7 @@
 """What the training panel says: changes, durations, memory."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,9 @@ def patch_text(patch: Mapping[str, Any]) -> str:
 
 def _value_text(value: Any) -> str:
     if isinstance(value, Mapping):
-        return " ".join(f"{size}: {number:.3g}" for size, number in value.items())
+        common = Counter(value.values()).most_common(1)[0][0] if len(value) > 2 else None
+        parts = [f"{size}: {number:.3g}" for size, number in value.items() if number != common]
+        return " ".join(parts if common is None else [*parts, f"{'others' if parts else 'all'} {common:.3g}"])
     return str(value) if isinstance(value, int) else f"{value:.3g}"
 
 

@@ -23,6 +23,7 @@ def make_grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     return padded.reshape(rows, columns, h, w, c).swapaxes(1, 2).reshape(rows * h, columns * w, c)
 
 
+MARK_LENGTH = 40  # characters that fit along the height of the losses
 PANELS = (
     (("loss_d", "D"), ("loss_g", "G")),
     (("r1", "R1"),),
@@ -59,9 +60,11 @@ def plot_losses(
         axis.grid(alpha=0.25)
         axis.legend(loc="upper left", fontsize=8, framealpha=0.6)
     for at, text in marks:
-        axes[0].annotate(
-            text, (at, 1), xycoords=("data", "axes fraction"), fontsize=7, color="tab:red", rotation=90, va="top"
+        short = text if len(text) <= MARK_LENGTH else f"{text[: MARK_LENGTH - 3]}..."
+        note = axes[0].annotate(
+            short, (at, 1), xycoords=("data", "axes fraction"), fontsize=7, color="tab:red", rotation=90, va="top"
         )
+        note.set_in_layout(False)  # or a long one would press the curves flat
     axes[-1].set_xlabel("thousand images (kimg)")
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

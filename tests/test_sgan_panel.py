@@ -28,11 +28,12 @@ from sgan.nearest import nearest_images
 from sgan.panel import ConfigForm, FacePanel, TrainPanel, newest_checkpoint, show_folder
 from sgan.panel_form import ResolutionTable, live_widget
 from sgan.panel_page import FacePage, PersonPage
-from sgan.panel_text import duration
+from sgan.panel_text import duration, patch_text
 from sgan.persona import PersonaError, load_persona, make_persona, read_persona
 from sgan.sampling import draw_images, seeds_to_ws
 from sgan.spawn import decode_event, encode_event, with_numbers
 from sgan.state import TrainState, load_generator, load_state, save_generator, save_state
+from sgan.viz import plot_losses
 from sgan.walk import XMP_BOX, walk_ws
 
 CONFIG = TrainConfig(**TINY | {"max_step": 2})
@@ -264,6 +265,23 @@ def test_going_back_forgets_what_came_after(pictures, tmp_path):
 
 def test_durations():
     assert [duration(s) for s in (5, 600, 9000, 400_000)] == ["5 s", "10 min", "2.5 h", "4.6 days"]
+
+
+def test_a_table_is_told_by_what_stands_out():
+    table = {size: 0.0025 for size in (4, 8, 16, 32, 64)}
+    assert patch_text({"learning_rate": table}) == "learning_rate all 0.0025"
+    assert patch_text({"learning_rate": table | {64: 0.0024}}) == "learning_rate 64: 0.0024 others 0.0025"
+    assert patch_text({"learning_rate": {8: 0.01}, "n_show_loss": 5000}) == "learning_rate 8: 0.01, n_show_loss 5000"
+
+
+def test_a_long_mark_leaves_the_curves_their_room():
+    history = [{"kimg": i, "loss_d": i % 2, "resolution": 8} for i in range(10)]
+    heights = []
+    for marks in ([], [(8.0, "x" * 300)]):
+        red, green, blue = plot_losses(history, marks)[..., :3].astype(int).transpose(2, 0, 1)
+        curve = (blue > 150) & (red < 90)  # the first curve's colour
+        heights.append(np.flatnonzero(curve.any(axis=1)).size)
+    assert heights[1] > 0.9 * heights[0] > 100
 
 
 # --- faces
