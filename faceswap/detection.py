@@ -17,6 +17,7 @@ WHOLE = 1280  # the whole picture is looked at with its longer side at most this
 TILED = 2048  # ... and tile by tile with its longer side at most this
 TILE = 384  # with 512 two of 16 faces of 24 pixels were missed, with this none
 SHARED = 128  # by which tiles overlap: more than a face too small for the whole picture's detectors
+ALL = -1  # tiles
 MIN_CONFIDENCE = 0.5
 SAME = 0.5  # overlap from which two detections are one
 
@@ -41,29 +42,31 @@ class Detector:
     def __init__(self):
         self._networks: dict[int, object] = {}
 
-    def detect(self, image: np.ndarray, thorough: bool = True) -> list[Detection]:
+    def detect(self, image: np.ndarray, whole: bool = True, tile: int | None = ALL) -> list[Detection]:
         """Returns all faces of a uint8 [H, W, 3] RGB image, each once.
 
         Args:
-            thorough: search tile by tile as well, for faces too small for the whole-picture detectors.
+            whole: search the whole picture.
+            tile: where to search for faces too small for that: on ALL tiles, on none (None), or on one of them, whose
+                number may be larger than there are tiles and then starts anew.
         """
-        small, scale = shrink(image, WHOLE)
-        found = merge(self._run(0, small, (0, 0), scale) + self._run(1, small, (0, 0), scale))
-        if thorough:
-            found = merge(found + self._tiles(image))
-        return found
+        found: list[Detection] = []
+        if whole:
+            small, scale = shrink(image, WHOLE)
+            found = merge(self._run(0, small, (0, 0), scale) + self._run(1, small, (0, 0), scale))
+        return found if tile is None else merge(found + self._tiles(image, tile))
 
-    def _tiles(self, image: np.ndarray) -> list[Detection]:
+    def _tiles(self, image: np.ndarray, number: int) -> list[Detection]:
         """Returns what the full-range detector finds on tiles of a picture that is larger than one tile."""
         small, scale = shrink(image, TILED)
         height, width = small.shape[:2]
         if max(height, width) <= TILE:
             return []
         found: list[Detection] = []
-        for y in tile_starts(height):
-            for x in tile_starts(width):
-                tile = np.ascontiguousarray(small[y : y + TILE, x : x + TILE])
-                found += [d for d in self._run(1, tile, (x, y), scale) if not _at_seam(d, x, y, tile, small, scale)]
+        corners = [(x, y) for y in tile_starts(height) for x in tile_starts(width)]
+        for x, y in corners if number == ALL else [corners[number % len(corners)]]:
+            tile = np.ascontiguousarray(small[y : y + TILE, x : x + TILE])
+            found += [d for d in self._run(1, tile, (x, y), scale) if not _at_seam(d, x, y, tile, small, scale)]
         return found
 
     def _run(self, model: int, image: np.ndarray, corner: tuple[int, int], scale: float) -> list[Detection]:

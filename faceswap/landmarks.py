@@ -15,7 +15,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from faceswap.detection import Detector, crop_upright
+from faceswap.detection import ALL, Detector, crop_upright
 from faceswap.geometry import overlap, scale_points, transform_points
 from faceswap.regions import LEFT_EYE, OVAL, RIGHT_EYE, box_of, mirror_points
 
@@ -65,16 +65,18 @@ class MeshLandmarker:
             return [scale_points(points, back) for points in self.find_others(large, ())]
         return self.find_others(image, ())
 
-    def find_others(self, image: np.ndarray, known: Sequence[np.ndarray], thorough: bool = True) -> list[np.ndarray]:
+    def find_others(
+        self, image: np.ndarray, known: Sequence[np.ndarray], whole: bool = True, tile: int | None = ALL
+    ) -> list[np.ndarray]:
         """Returns the faces that are not among the `known`, largest first.
 
         Args:
             image: uint8 [H, W, 3] RGB.
             known: landmarks of faces that need not be looked at again.
-            thorough: also search the picture tile by tile, for faces too small for the whole-picture detectors.
+            whole, tile: where to search, as for `Detector.detect`.
         """
         boxes, found = [box_of(points) for points in known], []
-        for detection in self._detector.detect(image, thorough):
+        for detection in self._detector.detect(image, whole, tile):
             if any(overlap(detection.box, box) >= SAME_FACE for box in boxes):
                 continue
             points = self.fit(image, detection.eyes, detection.size)

@@ -22,7 +22,7 @@ BETA = 22.0  # Hz more for each face width per second
 SPEED_CUTOFF = 6.0  # Hz, of the speed's own filter
 JUMP = 0.25  # face widths in one frame from which a face has jumped and the filter starts anew
 LOOK = 12  # frames between searches for new faces while some are followed
-LOOK_CLOSELY = 60  # frames between searches tile by tile, for small faces
+LOOK_CLOSELY = 4  # frames between searches of one tile, for small faces: a frame must not take much longer than others
 FORGET = 2.0  # seconds after which a face that is gone is not taken up again
 ALIKE = 14.0  # mean difference of two pictures of a face (CIELAB) below which they show one person
 PATCH = 12  # side of that picture, pixels
@@ -109,7 +109,7 @@ class Tracker:
         self.landmarker, self.steady = landmarker, steady
         self._tracks: list[Track] = []
         self._lost: list[Track] = []
-        self._count = self._frame = 0
+        self._count = self._frame = self._tile = 0
 
     def update(self, image: np.ndarray, seconds: float = 1 / 30) -> list[Track]:
         """Returns the faces of the next frame, by number.
@@ -154,11 +154,12 @@ class Tracker:
 
     def _searched(self, image: np.ndarray) -> list[np.ndarray]:
         """Returns faces that are not followed yet, when it is time to look for them."""
-        alone = not self._tracks
-        closely = self._frame % (LOOK if alone else LOOK_CLOSELY) == 0
-        if not (alone or closely or self._frame % LOOK == 0):
-            return []
-        return self.landmarker.find_others(image, [track.raw for track in self._tracks], closely)
+        alone, known = not self._tracks, [track.raw for track in self._tracks]
+        if self._frame == 0:
+            return self.landmarker.find_others(image, known)
+        whole, closely = alone or self._frame % LOOK == 0, alone or self._frame % LOOK_CLOSELY == 0
+        self._tile += closely
+        return self.landmarker.find_others(image, known, whole, self._tile if closely else None)
 
     def _assign(self, image: np.ndarray, found: list[np.ndarray], seconds: float) -> None:
         """Gives each face found to the track it most likely belongs to, or to a new one."""

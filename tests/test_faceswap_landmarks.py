@@ -185,3 +185,17 @@ def test_library_chatter_is_kept_off_the_screen(capfd):
     os.write(2, b"back\n")
     assert capfd.readouterr().err == "back\n"
     assert box_of(place_mesh()).shape == (4,)
+
+
+def test_one_tile_at_a_time_finds_in_its_turn_what_all_of_them_find(landmarker, face):
+    factor = 30 / face_width(face)
+    small = cv2.resize(PHOTO, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    frame = np.full((720, 1280, 3), 190, np.uint8)
+    frame[60 : 60 + small.shape[0], 1000 : 1000 + small.shape[1]] = small
+    count = len(detection.tile_starts(720)) * len(detection.tile_starts(1280))
+    found = [landmarker.find_others(frame, (), whole=False, tile=number) for number in range(count)]
+    seen = [points for faces in found for points in faces]
+    (wanted,) = landmarker.find_others(frame, ())
+    assert 1 <= len(seen) <= 4 and all(error(points, wanted) < 6 for points in seen)
+    assert landmarker.find_others(frame, (wanted,)) == []
+    assert landmarker.find_others(frame, (), whole=False, tile=None) == []
