@@ -53,7 +53,7 @@ class Progress:
 
     def open(self, state: Any, dataset: Any) -> None:
         """Says what the run begins with."""
-        say = self.bar.write
+        say = self._write
         self.bar.initial = self.bar.n = self.bar.last_print_n = state.nimg
         say(f"{len(dataset)} images in {len(dataset.groups)} folders; {_sizes(state)}")
         if dataset.bad:
@@ -73,13 +73,13 @@ class Progress:
             self.bar.set_postfix_str(_postfix(event.values))
         elif isinstance(event, RolledBack):
             self.bar.n = event.nimg
-            self.bar.write(f"note: {event.reason}; back to {event.nimg / 1000:g} kimg with half the learning rate")
+            self._write(f"note: {event.reason}; back to {event.nimg / 1000:g} kimg with half the learning rate")
         elif isinstance(event, Changed):
             self._say(event, ", ".join(f"{name} {value}" for name, value in event.patch.items()))
         elif isinstance(event, Saved):
             self.unsaved = ""
         elif isinstance(event, Grid) and not self.config.is_train:
-            self.bar.write(f"grid of {self.config.save_folder_path} at {event.nimg / 1000:g} kimg")
+            self._write(f"grid of {self.config.save_folder_path} at {event.nimg / 1000:g} kimg")
         elif isinstance(event, Finished):
             self.reason = event.reason
         elif hasattr(event, "text"):
@@ -87,7 +87,12 @@ class Progress:
             self._say(event, event.text)
 
     def _say(self, event: Any, text: str) -> None:
-        self.bar.write(f"{event.nimg / 1000:g} kimg: {text}")
+        self._write(f"{event.nimg / 1000:g} kimg: {text}")
+
+    def _write(self, text: str) -> None:
+        """A line above the bar; of several processes one alone speaks."""
+        if not self.quiet:
+            self.bar.write(text)
 
 
 def _stop_once(control: Any) -> Callable:

@@ -222,7 +222,8 @@ def test_a_killed_worker_ends_the_run_with_a_state_to_go_on_from(faces, tmp_path
     state = load_state(run)
     last = said.strip().splitlines()[-1]
     assert last.startswith("error: the workers ended early") and f"state-{state.nimg:09d}" in last, said
-    more = sgan(*arguments, "--n_sample_total", state.nimg + 8, cache=tmp_path / "cache")
+    assert said.count("6 images in 1 folders") == 1  # one process alone speaks
+    more = sgan(*arguments, "--n_sample_total", state.nimg + 8, "--n_gpu", 1, cache=tmp_path / "cache")
     assert more.returncode == 0 and f"going on after {state.nimg / 1000:g} kimg" in more.stdout
 
 
