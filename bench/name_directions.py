@@ -6,7 +6,8 @@
 Candidates are those of sgan.editing: by the weights and by the samples, in every range of layers. The strongest are
 those that change the measured faces most, less those that change them alike. The suggested name is what changes
 most, in standard deviations among samples. The range ends before the first amount (in standard deviations of w) at
-which a trial face is no single face for Face Mesh, or too many leave what samples at psi 1 look like.
+which a trial face is no single face for Face Mesh, or too many leave what samples at psi 1 look like: their shapes,
+their detail, their colours.
 """
 
 import argparse
@@ -41,6 +42,8 @@ from sgan.editing import (  # noqa: E402
 
 COUNT = 8
 PER_KIND = 5  # candidates of a kind and range
+PER_RANGE = 3  # chosen of a range of layers at most
+PICTURE_COMPONENTS = 30
 REFERENCES, TRIALS, RANGE_TRIALS = 200, 8, 16  # samples at psi 1; faces at psi 0.7
 REACH = 2.0  # standard deviations, to measure what a direction changes
 AMOUNTS = (1, 1.5, 2, 2.5, 3, 4, 5)
@@ -74,6 +77,19 @@ class Limits:
         self.farthest = np.quantile(self.distance(faces), QUANTILE)
         detail = faces.columns("detail")[:, 0]
         self.detail = np.quantile(detail, [1 - QUANTILE, QUANTILE])
+        pictures = faces.small[faces.whole].reshape(faces.whole.sum(), -1) / 255.0
+        self.mean = pictures[::2].mean(axis=0)
+        _, values, vectors = np.linalg.svd(pictures[::2] - self.mean, full_matrices=False)
+        self.components = vectors[:PICTURE_COMPONENTS]
+        self.deviations = values[:PICTURE_COMPONENTS] / np.sqrt(len(pictures[::2]))
+        self.strangest = self.strangeness(pictures[1::2]).max(axis=0)  # of those that it was not learned from
+
+    def strangeness(self, pictures: np.ndarray) -> np.ndarray:
+        """[N, 2]: how far small pictures lie from the samples' mean, along their components and beside these."""
+        moved = pictures - self.mean
+        along = moved @ self.components.T
+        beside = np.square(moved).sum(axis=1) - np.square(along).sum(axis=1)
+        return np.stack([np.linalg.norm(along / self.deviations, axis=1), beside], axis=1)
 
     def distance(self, faces: Faces) -> np.ndarray:
         """Mahalanobis distance of the shapes of the rows with one face."""
@@ -86,6 +102,8 @@ class Limits:
             return False
         detail = faces.columns("detail")[:, 0]
         inside = (self.distance(faces) <= self.farthest) & (detail >= self.detail[0]) & (detail <= self.detail[1])
+        pictures = faces.small.reshape(len(faces.small), -1) / 255.0
+        inside &= (self.strangeness(pictures) <= self.strangest).all(axis=1)
         return bool(inside.mean() >= KEPT)
 
 
@@ -118,12 +136,13 @@ def change(G, ws, direction: NamedDirection, spread: np.ndarray) -> np.ndarray:
 
 
 def strongest(found: Sequence[tuple[str, NamedDirection, np.ndarray]]) -> list:
-    """The COUNT that change faces most, none like another before it."""
+    """The COUNT that change faces most, none like another before it, and not all of the same layers."""
     chosen = []
     for candidate in sorted(found, key=lambda row: -np.linalg.norm(row[2])):
         change = candidate[2] / max(np.linalg.norm(candidate[2]), 1e-9)
         likeness = [abs(change @ other / np.linalg.norm(other)) for _, _, other in chosen]
-        if len(chosen) < COUNT and all(value < ALIKE for value in likeness):
+        same = sum(other.layers == candidate[1].layers for _, other, _ in chosen)
+        if len(chosen) < COUNT and same < PER_RANGE and all(value < ALIKE for value in likeness):
             chosen.append(candidate)
     return chosen
 
