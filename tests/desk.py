@@ -80,7 +80,7 @@ def answers(address: str) -> bool:
         return False
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 180) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 300) -> Any:
     """What `condition` returns once it is true; fails after that time."""
     end = time.monotonic() + seconds
     while True:

@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 from desk import CHROMIUM, CHROMIUM_ARGUMENTS, ROOT, answers, changed_from, free_port, snap, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
+]
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("voila", reason="voila is not installed")
-PATIENCE = 180_000  # milliseconds for whatever needs a kernel
+PATIENCE = 300_000  # milliseconds for whatever needs a kernel
 TOKEN = "secret"
 # Runs in the page: opens the kernel's channel with the visitor's own rights, sends these messages and returns the
 # types of what came back until the last of them was answered.

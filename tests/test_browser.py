@@ -25,9 +25,10 @@ from desk import (
 from provenance import COMPOSITE, read_mark
 
 TOKEN = "test"
-PATIENCE = 180_000  # milliseconds for whatever needs a kernel
+PATIENCE = 300_000  # milliseconds for whatever needs a kernel
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.xdist_group("browser"),
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
 ]
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
