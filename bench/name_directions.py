@@ -1,6 +1,6 @@
 """Finds the strongest directions of a generator, measures what each changes and how far it can go, and names them.
 
-    python bench/name_directions.py --checkpoint checkpoints/faces                    # directions.json and .png
+    python bench/name_directions.py --checkpoint checkpoints/faces                    # directions.json and .jpg
     python bench/name_directions.py --checkpoint checkpoints/faces --rename turn smile ... # after a look at the sheet
 
 Candidates are those of sgan.editing: by the weights and by the samples, in every range of layers. The strongest are
@@ -48,7 +48,7 @@ REFERENCES, TRIALS, RANGE_TRIALS = 200, 8, 16  # samples at psi 1; faces at psi 
 REACH = 2.0  # standard deviations, to measure what a direction changes
 AMOUNTS = (1, 1.5, 2, 2.5, 3, 4, 5)
 ALIKE = 0.75  # cosine between the changes of two directions
-KEPT = 0.75  # share of faces that must stay within the samples' limits
+KEPT = 0.9  # share of faces that must stay within the samples' limits
 QUANTILE = 0.995
 SUGGESTIONS = {
     "yaw": "turn", "pitch": "nod", "roll": "tilt", "mouth width": "smile", "mouth corners": "mouth corners",
@@ -257,7 +257,7 @@ def main() -> None:
     else:
         named, notes = find(G)
     save_directions(path, G.checkpoint_hash, named, notes)
-    write_sheet(path.with_suffix(".png"), G, named)
+    write_sheet(path.with_suffix(".jpg"), G, named)
     for number, (direction, note) in enumerate(zip(named, notes), 1):
         changes = ", ".join(f"{name} {value:+.1f}" for name, value in note["changes"].items())
         print(f"{number} {direction.name} ({note['found_as']}, {direction.low:g} to {direction.high:g}): {changes}")

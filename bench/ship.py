@@ -209,7 +209,7 @@ def beside(out: Path) -> str:
         )
     if (out / "directions.json").exists():
         rows = json.loads((out / "directions.json").read_text(encoding="utf-8"))["directions"]
-        text += "\n### Directions\n\n![Every named direction from end to end](directions.png)\n\n"
+        text += "\n### Directions\n\n![Every named direction from end to end](directions.jpg)\n\n"
         text += "| name | usable amounts | layers | what changes most from -2 to +2, in standard deviations |\n"
         text += "|---|---|---|---|\n"
         for row in rows:
