@@ -253,18 +253,20 @@ def quality(rows: list, landmarker: MeshLandmarker, name: str, source: np.ndarra
 
 
 def shimmer(rows: list, landmarker: MeshLandmarker, source: np.ndarray, photo: np.ndarray, count: int) -> None:
-    """Measures how much the swapped face of a resting person changes between frames, beyond the frames' own noise."""
+    """Measures how much the swapped face of a resting person changes between noisy frames, and the photo's own face."""
     frame = frame_of(SIZES["720p"], photo, landmarker.find(photo)[0])
     swapper, rng = Swapper(source, Options(), landmarker), np.random.default_rng(0)
     inside = polygon(landmarker.find(frame)[0], OVAL, frame.shape[:2], 0.9) > 0
     for steady in (True, False):
-        tracker, smooth = Tracker(landmarker, steady), []
+        tracker, shown = Tracker(landmarker, steady), {"filtered" if steady else "unfiltered": [], "photo itself": []}
         for _ in range(count):
             noisy = np.clip(frame + rng.normal(0, 2, frame.shape), 0, 255).astype(np.uint8)
             result = swapper.swap(noisy, [track.points for track in tracker.update(noisy)])
-            smooth.append(cv2.GaussianBlur(result, (0, 0), 2)[inside].astype(np.float32))
-        change = np.abs(np.diff(smooth[5:], axis=0)).mean()
-        rows.append(("shimmer", "filtered" if steady else "unfiltered", "grey levels per frame", change))
+            for faces, image in zip(shown.values(), (result, noisy)):
+                faces.append(cv2.GaussianBlur(image, (0, 0), 2)[inside].astype(np.float32))
+        for name, faces in shown.items():
+            if steady or name == "unfiltered":
+                rows.append(("shimmer", name, "grey levels per frame", np.abs(np.diff(faces[5:], axis=0)).mean()))
 
 
 def recall(rows: list, landmarker: MeshLandmarker, photos: list[np.ndarray], count: int) -> None:
