@@ -148,7 +148,7 @@ def wait_for_saved(desk: Path, number: int) -> Path:
     return max((desk / "run").glob("state-*.safetensors"))
 
 
-def test_train_in_the_browser(page, open_notebook, desk):
+def test_train_in_the_browser(page, open_notebook, lab, desk):
     open_notebook("SGAN.ipynb")
     run_all(page)
     panel = ".ruf-train"
@@ -182,20 +182,20 @@ def test_train_in_the_browser(page, open_notebook, desk):
     button(page, panel, "Resume").click()
     wait_for(lambda: rows(desk / "run" / "stats.jsonl")[-1]["nimg"] > int(state.stem[6:]))
     look_inside(page, desk)
-    find_again(page, desk, panel)
+    find_again(page, desk, panel, f"{lab}/lab/tree/notebooks/SGAN.ipynb?token={TOKEN}")
     button(page, panel, "Stop and save").click()
     wait_for_saved(desk, 2)
 
 
-def find_again(page, desk: Path, panel: str) -> None:
-    """Reloads the page while the training goes on, and opens it a second time: both show the running panel."""
+def find_again(page, desk: Path, panel: str, address: str) -> None:
+    """Reloads the page while the training goes on, and opens it in a second tab: both show the running panel."""
     page.keyboard.press("Control+s")
     wait_for(lambda: "widget-view" in (desk / "notebooks" / "SGAN.ipynb").read_text())
     page.reload()
     follow(page, panel)
     snap(page, "sgan-after-reload", panel)
     second = page.context.new_page()
-    second.goto(page.url)
+    second.goto(address)
     follow(second, panel)
     button(second, panel, "Pause").click()
     page.wait_for_selector(f"{panel} button:has-text('Pause'):disabled")
