@@ -219,12 +219,30 @@ def make_landmarker(name: str = "mesh", notice: Callable[[str], None] | None = N
     raise ValueError(f"unknown landmarks {name!r}; there are {' and '.join(LANDMARKERS)}")
 
 
+_silence, _silence_users = contextlib.ExitStack(), 0
+
+
 @contextlib.contextmanager
 def silent_libraries() -> Iterator[None]:
     """Keeps native libraries' chatter off the screen: file descriptor 2 goes nowhere, `sys.stderr` stays as it was.
 
     MediaPipe's logging writes to the descriptor itself, from its own threads and before any setting can reach it.
+    Several may be entered before one is left, and left in any order: jobs of the panels overlap.
     """
+    global _silence_users
+    if not _silence_users:
+        _silence.enter_context(_redirect_stderr())
+    _silence_users += 1
+    try:
+        yield
+    finally:
+        _silence_users -= 1
+        if not _silence_users:
+            _silence.close()
+
+
+@contextlib.contextmanager
+def _redirect_stderr() -> Iterator[None]:
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

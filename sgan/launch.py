@@ -178,6 +178,8 @@ def run_training(
     dataset = _open_data(config, progress) if config.is_train else None
     fresh = not config.is_continue or newest_state(run_dir) is None
     state = open_state(config, device)
+    if world > 1:
+        dist.barrier()  # what another process still reads must not be set aside
     if rank == 0 and fresh:
         set_aside(run_dir)
     grid_z = torch.cat([seed_to_z(GRID_SEED + i, config.z_dim) for i in range(GRID_SAMPLES)])
@@ -258,4 +260,6 @@ def start_workers(n_gpu: int, arguments: Sequence[str]) -> int:
     """Runs `python -m sgan ARGUMENTS` in n_gpu processes under torchrun; returns its exit code."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={n_gpu}"]
     signal.signal(signal.SIGINT, lambda *_: None)  # a Ctrl-C reaches torchrun too, which passes it on to the workers
-    return subprocess.Popen([*command, "-m", "sgan", *arguments]).wait()
+    process = subprocess.Popen([*command, "-m", "sgan", *arguments])
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())  # or the workers would outlive this process
+    return process.wait()

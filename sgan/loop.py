@@ -170,6 +170,7 @@ class _Run:
         self.meter = Meter(state.device)
         self.batches = iter(self.source(state.nimg))
         self.saved_at, self.measured_at = min(self.saved_at, state.nimg), min(self.measured_at, state.nimg)
+        self.saved_mark = None
         if self.run_dir is not None:
             for late in states_after(self.run_dir, state.nimg):
                 late.unlink(missing_ok=True)

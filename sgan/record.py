@@ -48,7 +48,8 @@ class Recorder:
                 self.plot()
         elif isinstance(event, Measured):
             for name, value in event.values.items():
-                self.board.add_scalar(f"metrics/{name}", value, event.nimg)
+                if value is not None:  # 4x4 pictures are too small for some
+                    self.board.add_scalar(f"metrics/{name}", value, event.nimg)
         elif isinstance(event, RolledBack):
             self.history = [row for row in self.history if row["nimg"] <= event.nimg]
             self.marks = [mark for mark in self.marks if mark[0] <= event.nimg / 1000]

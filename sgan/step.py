@@ -189,7 +189,7 @@ def _regularize_G(work: Arithmetic, meter: Meter, n: int, shape: dict) -> None:
     half = slice(0, max(1, n // 2))
     gen_img, ws = generate(work, n, shape, phase=2, part=half, with_ws=True)
     lengths = losses.path_lengths(gen_img, ws, work.inner_scale("PL"))
-    mean = float(lengths.detach().mean())
+    mean = float(mean_over_processes(lengths.detach().mean()))
     if math.isfinite(mean):  # an overflow of float16 must not stay in the running mean
         state.pl_mean += PL_DECAY * (mean - state.pl_mean)
     penalty = (lengths - state.pl_mean).square().mean()

@@ -1,5 +1,8 @@
 """Facts about finding faces, with MediaPipe's own model on the one photo at hand."""
 
+import os
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -32,6 +35,18 @@ def eyes_apart(points):
 def error(found, wanted):
     """Mean distance in per cent of the distance between the eyes."""
     return 100 * np.linalg.norm(found[:, :2] - wanted[:, :2], axis=1).mean() / eyes_apart(wanted)
+
+
+def test_silence_may_overlap_and_ends_with_the_last():
+    before, number = sys.stderr, os.fstat(2)
+    first, second = landmarks.silent_libraries(), landmarks.silent_libraries()
+    for manager in (first, second):
+        manager.__enter__()
+    inside = os.fstat(2)
+    first.__exit__(None, None, None)
+    assert os.fstat(2) == inside
+    second.__exit__(None, None, None)
+    assert sys.stderr is before and os.path.samestat(os.fstat(2), number)
 
 
 def test_the_face_is_found_once_with_its_eyes_where_they_are(face):

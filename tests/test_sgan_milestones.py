@@ -12,6 +12,7 @@ from sgan.data import open_dataset
 from sgan.events import Control, Measured, SaveFailed, Stats
 from sgan.judging import state_judge
 from sgan.loop import best_quality, is_better, train
+from sgan.record import Recorder
 from sgan.state import BEST_NAME, TrainState, load_generator, load_state
 
 TINY = dict(max_step=1, step=1, n_fc=1, dim_latent=8, channel_base=64, channel_max=8, mini_batch_size=4, n_show_loss=2)
@@ -45,6 +46,14 @@ def test_the_best_state_is_kept(state, noise_batches, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [(row["nimg"], row["swd"]) for row in rows] == [(8, 5.0), (16, 3.0), (24, 4.0), (32, None)]
     assert load_state(tmp_path).nimg == 32  # the newest state is still what a run goes on from
+
+
+def test_what_pictures_are_too_small_for_is_left_out_of_the_curves(state, tmp_path):
+    record = Recorder(tmp_path, state)
+    record(Measured(8, 2, {"swd": None, "coverage": 0.5}, ""))
+    record.board.close()
+    (written,) = tmp_path.glob("tensorboard/*")
+    assert b"metrics/coverage" in written.read_bytes() and b"metrics/swd" not in written.read_bytes()
 
 
 def test_a_run_that_goes_on_remembers_the_best(state, noise_batches, tmp_path):
