@@ -80,8 +80,12 @@ class SwapPanel(Panel):
         self.face_upload = widgets.FileUpload(accept=accept, description="upload a face", layout=auto)
         self.body_upload = widgets.FileUpload(accept=accept, description="upload a photo", layout=auto)
         self.body_path, self.out = self._make_paths(body, out)
-        self.face_upload.observe(OnMainThread(lambda: self._uploaded(self.face_upload, self._take_face_file)), "value")
-        self.body_upload.observe(OnMainThread(lambda: self._uploaded(self.body_upload, self._take_body)), "value")
+        self.face_upload.observe(
+            OnMainThread(lambda: self._uploaded(self.face_upload, "face", self._take_face_file)), "value"
+        )
+        self.body_upload.observe(
+            OnMainThread(lambda: self._uploaded(self.body_upload, "photo", self._take_body)), "value"
+        )
         self.numbers = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap"))
         self.body_box = widgets.GridBox([self.body_image], layout=widgets.Layout(width="max-content"))
         self.controls = {f.name: option_control(f) for f in dataclasses.fields(Options)}
@@ -143,12 +147,15 @@ class SwapPanel(Panel):
         except (OSError, ValueError, RuntimeError) as error:
             self.message.fail(error)
 
-    def _uploaded(self, upload: widgets.FileUpload, use: Callable[[Path], None]) -> None:
-        """Keeps an uploaded file beside the results, so that the plain command finds it, and uses it."""
+    def _uploaded(self, upload: widgets.FileUpload, kind: str, use: Callable[[Path], None]) -> None:
+        """Keeps an uploaded file beside the results, so that the plain command finds it, and uses it.
+
+        kind: names its folder, so that a face and a photo of one name are two files.
+        """
 
         def work() -> None:
             file = upload.value[0]
-            path = Path(self.out.value).parent / "uploads" / Path(file.name.replace("\\", "/")).name
+            path = Path(self.out.value).parent / "uploads" / kind / Path(file.name.replace("\\", "/")).name
             if path.suffix.lower() not in PHOTO_SUFFIXES:
                 raise ValueError(f"{path.name}: not a picture in a known format")
             self._check_upload(path.name, bytes(file.content))

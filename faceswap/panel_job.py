@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import shutil
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -79,10 +81,11 @@ class FolderPanel(JobPanel):
             if not self.folder.value:
                 raise ValueError("no folder is chosen; give a folder of photos")
             self.bar.max, self.bar.value = max(len(list_photos(folder)), 1), 0
-            job = Job(str(self.swap.write_face()), self.swap.options())
-            with silent_libraries():
-                rows = run_batch(job, folder, out, self.workers.value or None)
-            await show_all(self._until_stopped(rows), self._show)
+            with tempfile.TemporaryDirectory() as own:
+                face = shutil.copy(self.swap.write_face(), own)  # the panel may write another face meanwhile
+                with silent_libraries():
+                    rows = run_batch(Job(face, self.swap.options()), folder, out, self.workers.value or None)
+                await show_all(self._until_stopped(rows), self._show)
             self._finish(out)
         except (OSError, ValueError, RuntimeError) as error:
             self.message.fail(error)

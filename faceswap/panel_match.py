@@ -16,6 +16,7 @@ from faceswap.sheet import fit_within
 from panels import LABEL, Message, Panel, TaskStarter, show_all, to_jpeg
 
 BEST = 12
+MOST = 1000  # candidates
 SIDE = 112  # of a shown candidate, pixels
 
 
@@ -32,7 +33,7 @@ class FitPanel(Panel):
         self.stopped, self.seen = False, 0
         wide = widgets.Layout(width="440px")
         self.count = widgets.IntSlider(
-            200, min=20, max=1000, step=20, description="candidates", style=LABEL, layout=wide
+            200, min=20, max=MOST, step=20, description="candidates", style=LABEL, layout=wide
         )
         self.button = widgets.Button(description="find a face that fits", icon="search", button_style="info")
         self.button.layout.width = "auto"
@@ -41,7 +42,7 @@ class FitPanel(Panel):
         self.stop_button.on_click(lambda _: self.stop())
         self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="99%"))
         self.shown_best = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap"))
-        self.message = Message()
+        self.message = Message(details=swap.message.details)
         top = widgets.HBox([self.count, self.button, self.stop_button], layout=widgets.Layout(flex_flow="row wrap"))
         super().__init__([top, self.bar, self.shown_best, self.message])
         self.add_class("ruf-fit")
@@ -54,11 +55,12 @@ class FitPanel(Panel):
         """Searches; the panel then shows the best. What is wrong is told in it."""
         self.stopped, self.seen, self.message.value = False, 0, ""
         self.button.disabled, self.stop_button.disabled = True, False
-        self.bar.max, self.bar.value = self.count.value, 0
+        n = min(self.count.value, MOST)  # a browser can set both the slider's value and its end
+        self.bar.max, self.bar.value = n, 0
         try:
             target = self.target()
             with silent_libraries():
-                await show_all(self._measuring(self.count.value), self._count)
+                await show_all(self._measuring(n), self._count)
             self._rank(target)
         except (OSError, ValueError, RuntimeError) as error:
             self.message.fail(error)

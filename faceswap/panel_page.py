@@ -54,6 +54,13 @@ class SwapPage(SwapPanel):
             raise ValueError(f"{name} cannot be read; give a JPEG, PNG or WebP picture") from None
         if width * height > LARGEST_PICTURE:
             raise ValueError(f"{name} has too many pixels; give a picture below {LARGEST_PICTURE // 10**6} megapixels")
+        self._drop_uploads()
+
+    def _drop_uploads(self) -> None:
+        """Deletes the uploads that are not in use."""
+        for path in Path(self.folder.name).glob("uploads/*/*"):
+            if str(path) not in (self.face_path, self.taken):
+                path.unlink()
 
     def _show_command(self) -> None:
         self.download.value = ""  # it was of another picture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import shlex
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from faceswap.images import check_output
-from faceswap.landmarks import silent_libraries
+from faceswap.landmarks import Landmarker, MeshLandmarker, make_landmarker, silent_libraries
 from faceswap.panel import SwapPanel
 from faceswap.panel_command import command_html, option_flags
 from faceswap.preview import make_view
@@ -137,8 +138,9 @@ class VideoPanel(JobPanel):
         self.start.disabled, self.stop_button.disabled, self.message.value = True, False, ""
         self.player.layout.display = "none"
         try:
-            await show_all(self._until_stopped(self._job()), self._show)
-            self._finish(Path(self.out.value))
+            out = Path(self.out.value)
+            await show_all(self._until_stopped(self._job(out)), self._show)
+            self._finish(out)
         except (OSError, ValueError, RuntimeError) as error:
             self.message.fail(error)
             return Shown(f"{type(error).__name__}: {error}")
@@ -150,23 +152,28 @@ class VideoPanel(JobPanel):
             self.start.disabled, self.stop_button.disabled = False, True
         return Shown(self.as_text(), self.frame)
 
-    def _job(self):
-        """The progress of the swap, frame by frame."""
+    def _job(self, out: Path):
+        """The progress of the swap, frame by frame; face and options are those of its beginning."""
         if not self.video.value:
             raise ValueError("no video is chosen; give the path of one")
-        face = self.swap.write_face()
-        out = check_output(self.out.value, (self.video.value, face), VIDEO_SUFFIXES)
+        face, swapper = self.swap.write_face(), copy(self.swap.swapper)
+        swapper.options = self.swap.options()
+        out = check_output(out, (self.video.value, face), VIDEO_SUFFIXES)
         with open_video(self.video.value) as container:
             self.bar.max = max(expected_frames(container), 1)
 
         def swap(image: np.ndarray, tracks: list[Track]) -> np.ndarray:
-            self.last = self._swapped(image, [track.points for track in tracks])
+            self.last = swapper.swap(image, [track.points for track in tracks])
             return self.last
 
         self.last = None
-        settings = describe(face, self.video.value, self.swap.options(), 0) | {"face": "all"}
+        settings = describe(face, self.video.value, swapper.options, 0) | {"face": "all"}
         out.parent.mkdir(parents=True, exist_ok=True)
-        return swap_video(self.video.value, out, Tracker(self.swap.landmarker), swap, settings)
+        return swap_video(self.video.value, out, Tracker(self._own_landmarker()), swap, settings)
+
+    def _own_landmarker(self) -> Landmarker:
+        """A landmarker for the thread that follows the faces: MediaPipe's graphs are not to be shared by two."""
+        return make_landmarker() if isinstance(self.swap.landmarker, MeshLandmarker) else self.swap.landmarker
 
     def _until_stopped(self, job):
         try:

@@ -9,6 +9,7 @@ import contextlib
 import html
 import io
 import mimetypes
+import re
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -23,6 +24,7 @@ AWAIT_EVERY = 0.05  # seconds between two looks at what the user did
 AWAIT_FOR = 0.005  # seconds given to it: about five messages
 AWAIT_SHARE = 0.02  # of the time since the last look is given at least, so that slow steps do not starve a new page
 LABEL = {"description_width": "170px"}
+FOLDERS = re.compile(r"""(?<![\w/\\])(?:[A-Za-z]:)?[/\\](?:[^/\\:'"\n]+[/\\])+""")  # of an absolute path
 SMALLEST_SHOWN = 320  # a picture is enlarged by a whole factor to at least about this side, pixels
 
 
@@ -63,7 +65,8 @@ def one_sentence(error: BaseException) -> str:
 class Message(widgets.HTML):
     """One line of text below the controls; an error shows its sentence with the traceback folded away.
 
-    details: whether there is a traceback; not for strangers, whom it would tell about the machine.
+    details: whether there are a traceback and the folders of files; not for strangers, whom they would tell about the
+    machine.
     """
 
     def __init__(self, details: bool = True):
@@ -76,7 +79,8 @@ class Message(widgets.HTML):
 
     def fail(self, error: BaseException) -> None:
         """Shows an exception."""
-        self.value = f'<div style="color:#b00020">{html.escape(one_sentence(error))}</div>'
+        sentence = one_sentence(error) if self.details else FOLDERS.sub("", one_sentence(error))
+        self.value = f'<div style="color:#b00020">{html.escape(sentence)}</div>'
         if self.details:
             lines = "".join(traceback.format_exception(error))
             self.value += f"<details><summary>details</summary><pre>{html.escape(lines)}</pre></details>"

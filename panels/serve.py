@@ -18,13 +18,22 @@ IDLE = 600  # seconds until the process of a visitor who left is ended
 
 
 class VisitorKernels(AsyncMappingKernelManager):
-    """At most MOST_KERNELS kernels."""
+    """At most MOST_KERNELS kernels, those that are starting included."""
 
-    async def start_kernel(self, *arguments, **named):
+    def __init__(self, **named):
+        super().__init__(**named)
+        self.starting = set()  # their ids
+
+    async def start_kernel(self, **named):
         """Starts a kernel; HTTPError 503 when there are too many."""
-        if len(self) >= MOST_KERNELS:
+        kernel_id = named.get("kernel_id") or self.new_kernel_id()
+        if len(self.starting.union(self.list_kernel_ids())) >= MOST_KERNELS:
             raise HTTPError(503, "too many visitors at the moment; try again in some minutes")
-        return await super().start_kernel(*arguments, **named)
+        self.starting.add(kernel_id)
+        try:
+            return await super().start_kernel(**named | {"kernel_id": kernel_id})
+        finally:
+            self.starting.discard(kernel_id)
 
 
 def visitor_config() -> Config:

@@ -243,7 +243,7 @@ def test_swap_in_the_browser(page, open_notebook, desk):
     with page.expect_file_chooser() as chooser:
         page.locator(f"{panel} button", has_text="upload a face").click()  # its name ends in a count
     chooser.value.set_files(desk / "a face.png")
-    page.wait_for_selector(f"{panel} code:has-text('uploads/a face.png')")
+    page.wait_for_selector(f"{panel} code:has-text('uploads/face/a face.png')")
     swapped = wait_for(lambda: changed_from(page, preview, before))
     snap(page, "swap-panel", panel)
 

@@ -7,6 +7,7 @@ import datetime
 import html
 import io
 import shlex
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,10 @@ pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 
 import ipywidgets as widgets
 
-from faceswap import panel_job
+from faceswap import panel_job, panel_match, panel_video
 from faceswap.batch import Row
 from faceswap.images import read_image
+from faceswap.landmarks import MeshLandmarker
 from faceswap.main import build_parser, options_from
 from faceswap.main_video import build_parser as video_parser
 from faceswap.panel import SwapPanel, example_photo, option_control
@@ -32,6 +34,7 @@ from faceswap.panel_video import VideoPanel, read_frame
 from faceswap.preview import PREVIEW_PIXELS, make_view, number_faces, wipe
 from faceswap.regions import box_of
 from faceswap.swap import Options, Swapper
+from panels import Message
 from provenance import COMPOSITE, GENERATED, read_mark
 
 FACE_POINTS = place_mesh((70, 66), 30)
@@ -170,11 +173,14 @@ def upload(widget, name, data):
 def test_an_upload_is_kept_beside_the_results(panel, tmp_path):
     Image.fromarray(FACE).save(tmp_path / "f.png")
     upload(panel.face_upload, "../../f.png", (tmp_path / "f.png").read_bytes())
-    assert panel.face_path == str(tmp_path / "out" / "uploads" / "f.png")
+    assert panel.face_path == str(tmp_path / "out" / "uploads" / "face" / "f.png")
     assert panel.save() == [tmp_path / "out" / "o.png"]
     upload(panel.body_upload, "run.sh", b"#!/bin/sh")
     assert "not a picture" in panel.message.value
-    assert not (tmp_path / "out" / "uploads" / "run.sh").exists()
+    assert not list((tmp_path / "out" / "uploads").rglob("run.sh"))
+    upload(panel.body_upload, "f.png", png(PHOTO))
+    assert panel.taken == str(tmp_path / "out" / "uploads" / "photo" / "f.png")
+    assert np.array_equal(read_image(panel.face_path), FACE) and np.array_equal(read_image(panel.taken), PHOTO)
 
 
 def test_problems_are_told_in_the_panel(panel, tmp_path):
@@ -201,6 +207,8 @@ def test_folder_is_done_shown_and_stopped(panel, tmp_path, monkeypatch):
 
     def rows(job, dst, out, workers):
         handed.append((job, dst, out, workers))
+        panel.face_file().write_bytes(b"another face")
+        assert Path(job.src).name == panel.face_file().name and np.array_equal(read_image(job.src), FACE)
         for number in range(5):
             yield Row(f"{number}.png", f"{number}.png", "swapped", 1, 1, 0.1, "")
 
@@ -209,7 +217,7 @@ def test_folder_is_done_shown_and_stopped(panel, tmp_path, monkeypatch):
     assert repr(asyncio.run(folder.run())) == "5 swapped"
     job, *rest = handed[0]
     assert rest == [tmp_path, tmp_path / "many", 2]
-    assert job.options == panel.options() and np.array_equal(read_image(job.src), FACE)
+    assert job.options == panel.options() and not Path(job.src).exists()
     show = folder._show
     folder._show = lambda row: (show(row), folder.stop())
     assert repr(asyncio.run(folder.run())) == "1 swapped"
@@ -262,7 +270,35 @@ def test_page_limits_uploads_in_bytes_pixels_and_formats(tmp_path):
     upload(page.body_upload, "a.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
     assert "cannot be read" in page.message.value
     upload(page.body_upload, "../../ok.png", png(PHOTO))
-    assert page.message.value == "" and Path(page.taken).parent == Path(page.folder.name) / "uploads"
+    assert page.message.value == "" and Path(page.taken).parent == Path(page.folder.name) / "uploads" / "photo"
+
+
+def test_page_keeps_no_upload_that_is_not_in_use():
+    page = SwapPage(landmarker=BySize())
+    for name in ("a.png", "b.png"):
+        upload(page.body_upload, name, png(PHOTO))
+        upload(page.face_upload, name, png(FACE))
+    upload(page.body_upload, "c.png", png(PHOTO))
+    kept = sorted(path.relative_to(page.folder.name).as_posix() for path in Path(page.folder.name).rglob("*.png"))
+    assert kept == ["uploads/face/b.png", "uploads/photo/b.png", "uploads/photo/c.png"]
+    assert page.save() and page.message.value
+
+
+def test_messages_of_a_page_name_files_without_their_folders():
+    page = SwapPage(landmarker=BySize())
+    upload(page.body_upload, "no face.png", png(np.zeros((50, 50, 3), np.uint8)))
+    assert ">no face.png: no face found in the photo" in page.message.value
+    message = Message(details=False)
+    for text, seen in (
+        ("/tmp/my files/a.png: cannot be read", "a.png: cannot be read"),
+        ("no such file: 'C:\\users\\x\\a.png'", "no such file: &#x27;a.png&#x27;"),
+        ("give a JPEG and/or PNG picture", "give a JPEG and/or PNG picture"),
+        ("see https://example.org/a/b", "see https://example.org/a/b"),
+    ):
+        message.fail(ValueError(text))
+        assert f">{seen}<" in message.value
+    page.message.fail(PermissionError(13, "Permission denied", page.out.value))
+    assert ">output.jpg: Permission denied<" in page.message.value
 
 
 def test_page_hands_the_marked_result_to_the_browser(tmp_path):
@@ -307,6 +343,20 @@ def test_looking_for_a_face_without_a_photo_is_told():
     assert "choose a photo" in fit.message.value
 
 
+def test_a_browser_cannot_ask_for_more_candidates_than_the_slider_has(panel):
+    asked = []
+    fit = FitPanel(panel, lambda n: asked.append(n) or iter(()), print)
+    fit.count.max = fit.count.value = 10**9
+    asyncio.run(fit.run())
+    assert asked == [panel_match.MOST] and fit.bar.max == panel_match.MOST
+
+
+def test_looking_for_a_face_tells_strangers_no_traceback():
+    fit = FitPanel(SwapPage(landmarker=BySize()), lambda n: iter(()), print)
+    asyncio.run(fit.run())
+    assert "choose a photo" in fit.message.value and "Traceback" not in fit.message.value
+
+
 # --- a video
 
 
@@ -342,6 +392,42 @@ def test_video_is_previewed_swapped_played_and_stopped(panel, clip, tmp_path):
     video._show = lambda progress: (show(progress), progress.frames == 5 and video.stop())
     assert "5 of 24 frames" in repr(asyncio.run(video.run()))
     assert "stopped early" in video.message.value
+
+
+def test_face_and_options_of_a_video_are_those_of_its_beginning(panel, clip, tmp_path):
+    video = VideoPanel(panel, clip, tmp_path / "v.mp4")
+    asyncio.run(video.run())
+    untouched = read_frame(tmp_path / "v.mp4", 0.5)
+    show = video._show
+
+    def disturb(progress):
+        show(progress)
+        if progress.frames == 2:
+            panel.controls["strength"].value = 0.0
+            panel.set_face(FACE[:, ::-1].copy(), {"seed": 8})
+            video.out.value = str(tmp_path / "w.mp4")
+
+    video._show = disturb
+    assert "24 with a new face" in repr(asyncio.run(video.run()))
+    assert np.array_equal(read_frame(tmp_path / "v.mp4", 0.5), untouched)
+    assert "v.mp4" in video.message.value and not (tmp_path / "w.mp4").exists()
+
+
+def test_a_video_is_followed_by_a_landmarker_of_its_own(panel, clip, tmp_path, monkeypatch):
+    class Mesh(BySize, MeshLandmarker):
+        def find_others(self, image, known, whole=True, tile=None):
+            return self.find(image) if not known else []
+
+        def follower(self):
+            asked.add((self, threading.current_thread()))
+            return lambda image, before: before
+
+    asked = set()
+    monkeypatch.setattr(panel_video, "make_landmarker", Mesh)
+    panel.landmarker = Mesh()
+    assert "24 with a new face" in repr(asyncio.run(VideoPanel(panel, clip, tmp_path / "v.mp4").run()))
+    assert asked and panel.landmarker not in {landmarker for landmarker, _ in asked}
+    assert threading.current_thread() not in {thread for _, thread in asked}
 
 
 def test_the_plain_command_of_a_video_means_the_same(panel, clip, tmp_path):
