@@ -11,7 +11,7 @@ from test_faceswap_drawing import draw_face, place_mesh
 
 from faceswap import detection, landmarks
 from faceswap.geometry import scale_points, transform_points
-from faceswap.regions import FROM_68, LEFT_EYE, RIGHT_EYE, box_of, face_width, mirror_points, to_mesh
+from faceswap.regions import FROM_68, LEFT_EYE, RIGHT_EYE, face_width, mirror_points, to_mesh
 
 PHOTO = np.ascontiguousarray(data.astronaut())
 
@@ -19,7 +19,8 @@ PHOTO = np.ascontiguousarray(data.astronaut())
 @pytest.fixture(scope="module")
 def landmarker():
     with landmarks.silent_libraries():
-        yield landmarks.MeshLandmarker()
+        made = landmarks.MeshLandmarker()
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -190,16 +191,12 @@ def test_a_crop_beyond_the_picture_does_no_harm():
 
 
 def test_library_chatter_is_kept_off_the_screen(capfd):
-    import os
-    import sys
-
     with landmarks.silent_libraries():
         os.write(2, b"chatter of a native library\n")
         print("our own line", file=sys.stderr)
     assert capfd.readouterr().err.strip() == "our own line"
     os.write(2, b"back\n")
     assert capfd.readouterr().err == "back\n"
-    assert box_of(place_mesh()).shape == (4,)
 
 
 def test_one_tile_at_a_time_finds_in_its_turn_what_all_of_them_find(landmarker, face):
