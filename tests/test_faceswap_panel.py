@@ -290,7 +290,7 @@ def test_messages_of_a_page_name_files_without_their_folders():
     assert ">no face.png: no face found in the photo" in page.message.value
     message = Message(details=False)
     for text, seen in (
-        ("/tmp/my files/a.png: cannot be read", "a.png: cannot be read"),
+        ("/photos/my files/a.png: cannot be read", "a.png: cannot be read"),
         ("no such file: 'C:\\users\\x\\a.png'", "no such file: &#x27;a.png&#x27;"),
         ("give a JPEG and/or PNG picture", "give a JPEG and/or PNG picture"),
         ("see https://example.org/a/b", "see https://example.org/a/b"),
