@@ -17,6 +17,7 @@ from faceswap.detection import shrink
 from faceswap.images import list_photos, plain_names, read_image, write_plain
 from faceswap.landmarks import Landmarker
 from faceswap.regions import LEFT_EYE, RIGHT_EYE, to_mesh
+from provenance import remove_leftovers
 
 EYES, MOUTH_REACH, DOWN = 2.0, 1.8, 0.1  # FFHQ's factors: width by the eyes, by eyes to mouth, shift downwards
 CORNERS = (61, 291)  # of the mouth
@@ -96,7 +97,10 @@ def align_folder(
     """
     src, out = Path(src), Path(out)
     photos = list_photos(src)
-    for photo, name in zip(photos, plain_names(src, photos)):
+    names = plain_names(src, photos)
+    for folder in {(out / name).parent for name in names}:
+        remove_leftovers(folder)
+    for photo, name in zip(photos, names):
         target = out / name
         there = sorted(target.parent.glob(f"{target.name}-[0-9].png")) if target.parent.is_dir() else []
         if there:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import os
 import signal
 import time
@@ -33,7 +34,7 @@ from faceswap.images import (
 from faceswap.landmarks import make_landmarker, silent_libraries
 from faceswap.sheet import captioned, grid
 from faceswap.swap import Options, Swapper, choose_faces, describe
-from provenance import read_mark
+from provenance import read_mark, remove_leftovers, whole_file
 
 REPORT, SHEET = "report.csv", "contact_sheet.jpg"
 SWAPPED, KEPT, NO_FACE, FAILED = "swapped", "there already", "no face", "failed"
@@ -130,6 +131,8 @@ def run_batch(job: Job, dst: Path, out: Path, workers: int | None = None) -> Ite
 def _rows(job: Job, dst: Path, out: Path, photos: list[Path], workers: int) -> Iterator[Row]:
     """Yields the rows of a batch, first those of what is there already."""
     results = result_names(dst, photos)
+    for folder in {out, *((out / name).parent for name in results)}:
+        remove_leftovers(folder)
     rows: list[Row] = []
     todo = []
     try:
@@ -203,13 +206,12 @@ def _row(dst: Path, photo: Path, name: Path, status: str, faces: int, swapped: i
 
 def write_report(path: Path, rows: list[Row]) -> None:
     """Writes the rows as CSV, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with open(part, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [item.name for item in fields(Row)])
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
-    os.replace(part, path)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [item.name for item in fields(Row)])
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    with whole_file(path) as file:
+        file.write(text.getvalue().encode())
 
 
 def write_sheet(rows: list[Row], dst: Path, out: Path) -> None:

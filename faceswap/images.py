@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from provenance import COMPOSITE, Mark, write_image
+from provenance import COMPOSITE, Mark, whole_file, write_image
 from provenance.files import FORMATS
 
 OUTPUT_SUFFIXES = tuple(FORMATS)
@@ -221,14 +221,8 @@ def write_plain(path: str | Path, rgb: np.ndarray) -> None:
         path: with an ending that names a format; its folder is made.
         rgb: uint8 [H, W, 3].
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        Image.fromarray(rgb).save(part, quality=95)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(Path(path)) as file:
+        Image.fromarray(rgb).save(file, format=FORMATS[Path(path).suffix.lower()], quality=95)
 
 
 def with_pixels(picture: Picture, rgb: np.ndarray) -> Picture:

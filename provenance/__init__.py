@@ -4,8 +4,22 @@ A mark is an XMP packet: the IPTC digital source type that other programs unders
 picture can be made again. A leaf: it needs Pillow and nothing of the other packages.
 """
 
-from provenance.files import FORMATS, read_mark, write_image
+from provenance.files import FORMATS, read_mark, whole_file, write_image
+from provenance.leftovers import remove_leftovers, temporary_beside
 from provenance.mark import COMPOSITE, GENERATED, VERSION, Mark
 from provenance.xmp import from_xmp, to_xmp
 
-__all__ = ["COMPOSITE", "FORMATS", "GENERATED", "VERSION", "Mark", "from_xmp", "read_mark", "to_xmp", "write_image"]
+__all__ = [
+    "COMPOSITE",
+    "FORMATS",
+    "GENERATED",
+    "VERSION",
+    "Mark",
+    "from_xmp",
+    "read_mark",
+    "remove_leftovers",
+    "temporary_beside",
+    "to_xmp",
+    "whole_file",
+    "write_image",
+]

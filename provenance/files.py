@@ -1,7 +1,6 @@
 """Pictures on disk that say they are synthetic: written whole or not at all, and read back."""
 
 import os
-import secrets
 import shutil
 import struct
 import warnings
@@ -12,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from PIL import ExifTags, Image, PngImagePlugin
 
+from provenance.leftovers import temporary_beside
 from provenance.mark import Mark
 from provenance.xmp import from_xmp, to_xmp
 
@@ -56,7 +56,7 @@ def write_image(
     _add_exif(path, options, exif)
     if icc_profile:
         options["icc_profile"] = icc_profile
-    with _whole_file(path) as file:
+    with whole_file(path) as file:
         try:
             picture.save(file, **options)
         except (ValueError, TypeError, RuntimeError, SyntaxError, struct.error) as error:
@@ -174,12 +174,16 @@ def _clean_exif(exif: bytes | Image.Exif | None) -> Image.Exif:
 
 
 @contextmanager
-def _whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a temporary file beside `path` that takes its place when the block ends well, else is removed."""
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a temporary file beside `path` that takes its place when the block ends well, else is removed.
+
+    `remove_leftovers` removes what a process leaves that is killed meanwhile. OSError, one sentence, if the disk
+    refuses.
+    """
     target = Path(os.path.realpath(path))  # a link stays a link
     if target.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file")
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary = temporary_beside(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:

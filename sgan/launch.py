@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from provenance import remove_leftovers
 from sgan.arithmetic import Compiled
 from sgan.config import (
     FOREIGN_NAME,
@@ -38,7 +39,6 @@ from sgan.state import (
     CheckpointError,
     TrainState,
     load_state,
-    remove_leftovers,
     transfer_weights,
     write_bytes,
 )

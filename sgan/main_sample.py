@@ -169,7 +169,7 @@ def _write_samples(G: Any, options: argparse.Namespace, seeds: list[int], single
     """Draws and writes the pictures of a sample command; returns their paths, the grid's last."""
     from tqdm.auto import tqdm
 
-    from provenance import GENERATED, Mark, write_image
+    from provenance import GENERATED, Mark, remove_leftovers, write_image
     from sgan.sampling import draw_images
 
     mixing = bool(options.style_mixing)
@@ -181,6 +181,7 @@ def _write_samples(G: Any, options: argparse.Namespace, seeds: list[int], single
     columns = len(options.mix_seeds) if len(options.mix_seeds) > 1 else math.ceil(math.sqrt(len(names)))
     largest = max(GRID_SIDE // max(columns, math.ceil(len(names) / columns)), 16)
     paths, cells = [], []
+    remove_leftovers(Path(options.out).parent if single else options.out)
     quick = len(names) * 4**G.trained_step < QUICK
     drawn = tqdm(draw_images(G, ws, options.noise_mode, G.trained_step), total=len(names), unit="face", disable=quick)
     for (seed, mix), picture in zip(names, drawn, strict=True):

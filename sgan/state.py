@@ -18,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.amp import GradScaler
 
+from provenance import temporary_beside
 from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, from_dict, to_dict
 from sgan.foreign import Foreign
 from sgan.formats import CheckpointError, check_sizes, file_hash, is_safetensors, opening_notes, read_foreign
@@ -301,7 +302,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     """Writes a file so that a reader sees the old one or the whole new one: beside, synced, renamed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         with open(temporary, "wb") as file:
             file.write(data)
@@ -310,26 +311,6 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def remove_leftovers(folder: str | Path) -> None:
-    """Removes what a process that was killed in the middle of write_bytes left in this folder."""
-    for temporary in Path(folder).glob(".*.tmp"):
-        pid = temporary.name.split(".")[-2]
-        if pid.isdecimal() and not _is_running(int(pid)):
-            temporary.unlink(missing_ok=True)
-
-
-def _is_running(pid: int) -> bool:
-    if os.name == "nt":  # there the signal 0 is Ctrl-C
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's
-        return True
-    return True
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Facts about jobs on whole folders: batches and alignment."""
 
 import csv
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ import faceswap.__main__
 from faceswap import align, batch, images
 from faceswap.regions import LEFT_EYE, RIGHT_EYE
 from faceswap.swap import Options, Swapper
-from provenance import read_mark
+from provenance import read_mark, temporary_beside
 
 ROOT = Path(__file__).resolve().parent.parent
 POINTS = place_mesh((150, 120), 50, roll=0.4)
@@ -63,6 +64,16 @@ def face(tmp_path):
     return tmp_path / "face.png"
 
 
+def left_by_a_dead_process(target: Path) -> Path:
+    """What a process that was killed while it wrote `target` leaves beside it."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    own = temporary_beside(target)
+    path = own.with_name(own.name.replace(f"-{os.getpid()}-", f"-{dead.pid}-"))
+    path.touch()
+    return path
+
+
 def test_a_batch_reports_every_photo_and_the_next_makes_only_what_is_missing(photos, face, tmp_path):
     out = tmp_path / "out"
     arguments = ["batch", "--src", face, "--dst", photos, "--out", out, "--workers", 1, "--correct_color"]
@@ -85,8 +96,11 @@ def test_a_batch_reports_every_photo_and_the_next_makes_only_what_is_missing(pho
     assert read_mark(out / "a.png").settings["dst"] == "a.png"
     before = (out / "a.png").stat().st_mtime_ns
     (out / "deep" / "a.jpg").unlink()
+    left, written = left_by_a_dead_process(out / "deep" / "a.jpg"), temporary_beside(out / "a.png")
+    written.touch()
     result = run(*arguments)
     assert result.stdout.startswith("1 photo swapped, 1 there already, 1 no face, 1 failed; ")
+    assert not left.exists() and written.exists()
     assert (out / "a.png").stat().st_mtime_ns == before
 
 
@@ -195,5 +209,6 @@ def test_align_leaves_out_small_faces_and_does_nothing_twice(tmp_path):
     (first,) = align.align_folder(tmp_path / "in", tmp_path / "out", 64, landmarker, smallest=40)
     assert [p.name for p in first.written] == ["a-0.png"] and first.too_small == 1
     landmarker.faces = []
+    left = left_by_a_dead_process(tmp_path / "out" / "a-0.png")
     (again,) = align.align_folder(tmp_path / "in", tmp_path / "out", 64, landmarker, smallest=40)
-    assert again.written == first.written
+    assert again.written == first.written and not left.exists()

@@ -40,7 +40,7 @@ FLOORS = {
         {"landmarks", "detection", "warp", "mask", "skin", "colour", "grain", "blending", "frame", "sheet", "preview"},
         {"regions", "geometry", "images", "pipeline"},
     ],
-    "provenance": [{"__init__"}, {"files"}, {"xmp"}, {"mark"}],
+    "provenance": [{"__init__"}, {"files"}, {"xmp"}, {"mark", "leftovers"}],
     "panels": [{"serve"}, {"__init__"}],
 }
 LEAVES = {"provenance", "panels"}

@@ -5,6 +5,8 @@ import json
 import os
 import re
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,8 +18,19 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
 import provenance.files
-from provenance import COMPOSITE, GENERATED, VERSION, Mark, from_xmp, read_mark, to_xmp, write_image
+from provenance import (
+    COMPOSITE,
+    GENERATED,
+    VERSION,
+    Mark,
+    from_xmp,
+    read_mark,
+    remove_leftovers,
+    to_xmp,
+    write_image,
+)
 
+ROOT = Path(__file__).resolve().parent.parent
 SUFFIXES = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".JPG"]
 LOSSLESS = [".png", ".tif"]
 URI = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -397,6 +410,40 @@ def test_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch, step, 
         assert str(caught.value) == f"{path} cannot be written: No space left on device"
     assert path.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+KILLED = """
+import os, signal, sys
+from provenance import whole_file
+
+with whole_file(sys.argv[1]) as file:
+    file.write(b"half a picture")
+    file.flush()
+    if len(sys.argv) > 2:
+        print("writing", flush=True)
+        sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a dead process cannot be told from a living one")
+def test_only_what_dead_processes_left_is_removed(tmp_path, monkeypatch):
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "a.png")]
+    subprocess.run(command, cwd=ROOT, check=False)
+    (left,) = tmp_path.iterdir()
+    writer = subprocess.Popen([*command, "stay"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout.readline() == b"writing\n"
+    (written,) = set(tmp_path.iterdir()) - {left}
+    other = left.with_name(left.name.replace(left.name.split("-")[1], "0" * 8))  # of another machine
+    others = [other, tmp_path / ".tmp", tmp_path / f".mine.{left.name.split('-')[2]}.tmp", tmp_path / ".ruf-notes.tmp"]
+    for path in others:
+        path.touch()
+    remove_leftovers(tmp_path)
+    assert set(tmp_path.iterdir()) == {written, *others}
+    writer.communicate(b"")
+    remove_leftovers(tmp_path)
+    assert set(tmp_path.iterdir()) == set(others)
+    remove_leftovers(tmp_path / "no such folder")
 
 
 @pytest.mark.parametrize("value", [{"a": float("nan")}, {"a": object()}, {"a": {1, 2}}, ["a"], None])

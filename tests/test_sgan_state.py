@@ -1,8 +1,5 @@
 """Facts of checkpoints: nothing lost, nothing half-written, everything named."""
 
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -18,7 +15,6 @@ from sgan.state import (
     find_checkpoint,
     load_generator,
     load_state,
-    remove_leftovers,
     save_generator,
     save_state,
     transfer_weights,
@@ -81,17 +77,6 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch)
     with pytest.raises(OSError):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
-
-
-def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    left, written = tmp_path / f".state-000000008.safetensors.{dead.pid}.tmp", tmp_path / f".a.{os.getpid()}.tmp"
-    others = [tmp_path / ".tmp", tmp_path / ".mine.tmp", tmp_path / "state-000000008.safetensors"]
-    for path in [left, written, *others]:
-        path.touch()
-    remove_leftovers(tmp_path)
-    assert not left.exists() and written.exists() and all(path.exists() for path in others)
 
 
 def test_damaged_and_foreign_files_are_named(trained, tmp_path):
