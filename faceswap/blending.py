@@ -17,8 +17,10 @@ def feather_blend(face: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.
         target: uint8 [h, w, 3] RGB.
         mask: float32 [h, w] in [0, 1].
     """
-    shown = cv2.add(face, (0.0, 0.0, 0.0, 0.0), dtype=cv2.CV_8U)  # rounds and cuts off at 0 and 255
-    return cv2.blendLinear(shown, np.ascontiguousarray(target), mask, 1 - mask)
+    below = target.astype(np.float32)
+    share = cv2.merge([mask, mask, mask])
+    cv2.multiply(cv2.subtract(np.clip(face, 0, 255), below), share, dst=share)
+    return cv2.convertScaleAbs(cv2.add(below, share, dst=share))  # rounds; nothing is negative
 
 
 def poisson_blend(face: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -84,14 +84,14 @@ def smooth_shift(
         coarse = cv2.resize(whole, small, interpolation=cv2.INTER_AREA)
         return cv2.GaussianBlur(coarse, (0, 0), max(sigma / COARSE, 0.5), borderType=cv2.BORDER_CONSTANT)
 
-    def spread(values: np.ndarray) -> np.ndarray:
-        weighted = values * weight
-        mean = cv2.sumElems(weighted)[0] / max(cv2.sumElems(weight)[0], 1e-6)
-        filled = (smooth(weighted) + np.float32(SURE * mean)) / (near + np.float32(SURE))
-        return cv2.resize(filled, None, fx=COARSE, fy=COARSE, interpolation=cv2.INTER_CUBIC)[: size[1], : size[0]]
-
+    values = [cv2.extractChannel(source, 0), *cv2.split(cv2.subtract(target, source))]
+    weighted = cv2.merge([cv2.multiply(v, weight) for v in values])
     near = smooth(weight)
-    return spread(cv2.extractChannel(source, 0)), [spread(v) for v in cv2.split(cv2.subtract(target, source))]
+    means = np.float32(cv2.sumElems(weighted)) / np.float32(max(cv2.sumElems(weight)[0], 1e-6))
+    filled = (smooth(weighted) + np.float32(SURE) * means) / (near + np.float32(SURE))[:, :, None]
+    large = cv2.resize(filled, None, fx=COARSE, fy=COARSE, interpolation=cv2.INTER_CUBIC)[: size[1], : size[0]]
+    base, *shift = cv2.split(large)
+    return base, shift
 
 
 def tone_curve(light: np.ndarray, middle: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -47,6 +47,17 @@ class Frame:
         x0, y0, x1, y1 = self.rect
         return image[y0:y1, x0:x1]
 
+    def part(self, rows: slice, columns: slice) -> Frame:
+        """Returns the frame of some rows and columns of the grid."""
+        x0, y0, x1, y1 = self.rect
+        right, below = (min(first + s.stop * self.step, end) for first, s, end in ((x0, columns, x1), (y0, rows, y1)))
+        return Frame((x0 + columns.start * self.step, y0 + rows.start * self.step, right, below), self.step)
+
+    def inside(self, part: Frame) -> tuple[slice, slice]:
+        """Returns where in this frame's rectangle the rectangle of a part of it lies: rows and columns."""
+        x0, y0 = self.rect[:2]
+        return slice(part.rect[1] - y0, part.rect[3] - y0), slice(part.rect[0] - x0, part.rect[2] - x0)
+
     def reduce(self, part: np.ndarray) -> np.ndarray:
         """Returns an array [h, w(, C)] of the rectangle averaged onto the grid, same dtype."""
         if self.step == 1:
@@ -61,11 +72,6 @@ class Frame:
             return grid
         (h, w), (gh, gw), s = self.size, grid.shape[:2], self.step
         return cv2.resize(grid, (gw * s, gh * s), interpolation=cv2.INTER_LINEAR)[:h, :w]
-
-    def repeat(self, grid: np.ndarray) -> np.ndarray:
-        """Returns an array [gh, gw] of flags at the size of the rectangle, each one repeated."""
-        (h, w), (gh, gw), s = self.size, grid.shape[:2], self.step
-        return cv2.resize(grid, (gw * s, gh * s), interpolation=cv2.INTER_NEAREST)[:h, :w]
 
     def to_rect(self, points: np.ndarray) -> np.ndarray:
         """Returns picture points in pixels of the rectangle."""

@@ -18,46 +18,67 @@ DEAD_ZONE = 0.05  # relative difference of strength that is left alone
 SHARPEN = 1.5  # a weak band of the source is strengthened at most this much; the rest is lent
 REACH = 2.7  # sigmas at which the Gaussians end
 SAMPLES = 2500
+LEAST_SKIN = 64  # pixels
 
 
 def detail_bands(luma: np.ndarray) -> list[np.ndarray]:
-    """Returns the bands of float32 [h, w], finest first; their sum and the rest below the last give the image back."""
+    """Returns the bands of float32 [h, w], finest first; their sum and the rest below the last give the image back.
+
+    The coarsest is cut off at half the size, where its Gaussian is half as wide.
+    """
     bands, above, reached = [], luma, 0.0
-    for sigma in SIGMAS:  # Gaussians one after the other add up their squared sigmas
-        step = float(np.sqrt(sigma**2 - reached**2))
-        side = 2 * int(np.ceil(REACH * step)) + 1
-        below = cv2.GaussianBlur(above, (side, side), step, borderType=cv2.BORDER_REFLECT)
+    for sigma in SIGMAS[:-1]:  # Gaussians one after the other add up their squared sigmas
+        below = _blur(above, float(np.sqrt(sigma**2 - reached**2)))
         bands.append(cv2.subtract(above, below))
         above, reached = below, sigma
+    size = luma.shape[::-1]
+    half = cv2.resize(above, tuple(-(-n // 2) for n in size), interpolation=cv2.INTER_LINEAR)
+    half = _blur(half, float(np.sqrt(SIGMAS[-1] ** 2 - reached**2)) / 2)
+    bands.append(cv2.subtract(above, cv2.resize(half, size, interpolation=cv2.INTER_LINEAR)))
     return bands
 
 
-def match_grain(face: np.ndarray, target: np.ndarray, skin: np.ndarray, strength: float = 1.0) -> np.ndarray:
+def _blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    side = 2 * int(np.ceil(REACH * sigma)) + 1
+    return cv2.GaussianBlur(image, (side, side), sigma, borderType=cv2.BORDER_REFLECT)
+
+
+def match_grain(
+    face: np.ndarray, target: np.ndarray, skin: np.ndarray, strength: float = 1.0, step: int = 1
+) -> np.ndarray:
     """Returns the face float32 [h, w, 3] with the target's detail strength.
 
     Args:
         face: float32 [h, w, 3] RGB, 0..255.
         target: uint8 [h, w, 3] RGB.
-        skin: bool [h, w]: bare skin of both, where strengths are compared.
+        skin: bool [ceil(h / step), ceil(w / step)]: bare skin of both, where strengths are compared.
         strength: 0 leaves the face as it is, 1 matches fully.
+        step: pixels of the face per pixel of `skin`.
     """
-    chosen = np.flatnonzero(skin)
-    if len(chosen) < 64 or strength <= 0:
+    y, x = chosen = _places(skin, step, face.shape[:2])
+    if len(y) * step**2 < LEAST_SKIN or strength <= 0:
         return face
-    chosen = chosen[:: max(1, len(chosen) // SAMPLES)]
     own_luma = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
     target_luma = cv2.cvtColor(target, cv2.COLOR_RGB2GRAY).astype(np.float32)
     change = None
     for own, lent in zip(detail_bands(own_luma), detail_bands(target_luma)):
-        have, want = _spread(own.ravel()[chosen]), _spread(lent.ravel()[chosen])
+        have, want = _spread(own[chosen]), _spread(lent[chosen])
         part = _band_change(own, lent, have, want)
         if part is not None:
-            change = part if change is None else change + part
+            change = part if change is None else cv2.add(change, part, dst=change)
     if change is None:
         return face
     if strength < 1:
         change *= np.float32(strength)
     return cv2.add(face, cv2.merge([change, change, change]))
+
+
+def _places(flags: np.ndarray, step: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (y, x) of at most about SAMPLES pixels of an image of `size` (h, w), one in a square where a flag is set."""
+    y, x = np.nonzero(flags)
+    y, x = (v[:: max(1, len(v) // SAMPLES)] * step for v in (y, x))
+    turn = np.arange(len(y))  # another pixel of every square
+    return np.minimum(y + turn % step, size[0] - 1), np.minimum(x + turn // step % step, size[1] - 1)
 
 
 def _band_change(own: np.ndarray, lent: np.ndarray, have: float, want: float) -> np.ndarray | None:

@@ -15,7 +15,7 @@ from faceswap.regions import BROW_LINE, MOUTH, OVAL, face_width, opening
 from faceswap.skin import Zones, glasses, grow_mask, skin_likeness, to_lab, uncovered
 from faceswap.warp import Maps, Source, scale_places
 
-COARSE = 20  # points along each side of the grid at which the distance to the oval's edge is computed
+COARSE = 16  # points along each side of the grid at which the distance to the oval's edge is computed
 SOURCE_FACE = 192  # the source's face is this wide when its bare skin is told from hair, pixels
 FEATHER = 0.10  # width of the soft edge / face width
 MASK_KINDS = ("auto", "oval", "brows")
@@ -66,7 +66,8 @@ def inner_distance(corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     sx, sy = corners.astype(np.float32).T  # [N]
     ex, ey = np.roll(sx, -1) - sx, np.roll(sy, -1) - sy
     dx, dy = px - sx, py - sy  # [P, N]
-    along = np.clip((dx * ex + dy * ey) / np.maximum(ex * ex + ey * ey, 1e-6), 0, 1)
+    along = (dx * ex + dy * ey) * (1 / np.maximum(ex * ex + ey * ey, 1e-6))
+    along = np.minimum(np.maximum(along, 0), 1)
     distance = np.sqrt(((dx - along * ex) ** 2 + (dy - along * ey) ** 2).min(1))
     crossed = (dy < 0) != (dy < ey)
     left = dx * np.abs(ey) < dy * ex * np.sign(ey)

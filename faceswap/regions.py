@@ -27,6 +27,7 @@ OVAL = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
+_OVAL = np.array(OVAL)  # as an index, quicker than a tuple
 RIGHT_EYE = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)  # the person's right
 LEFT_EYE = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
 RIGHT_BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
@@ -135,8 +136,7 @@ def face_width(points: np.ndarray) -> float:
 
     Used wherever a length must be relative to the face (feather, blur, erosion).
     """
-    oval = points[list(OVAL), :2]
-    return float(np.sqrt(abs(polygon_area(oval)) * 4 / np.pi))
+    return float(np.sqrt(abs(polygon_area(points[_OVAL])) * 4 / np.pi))
 
 
 def polygon_area(ring: np.ndarray) -> float:

@@ -42,6 +42,7 @@ BARE_WIDTH = 384  # a face is at most this wide when its glasses are taken off, 
 OFF_ROOM = 0.008  # by which rims are widened before that / face width
 FEATURE_ROOM = 0.042  # around brows, eyes, nose and mouth that counts as theirs / face width
 PATCH_SAMPLES = 400
+WIDE = 4  # radius from which a mask is widened by distances, pixels
 LIGHT_FLOOR, COLOUR_FLOOR = 6.0, 3.0  # least deviation that counts as one sigma, CIE units
 KEEP, DROP = 2.0, 4.5  # sigmas up to which a pixel is skin for certain, and from which it is not
 
@@ -75,13 +76,14 @@ def fit_light(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
 
     Iteratively reweighted least squares with Cauchy weights; x and y should be of order one.
     """
-    design = np.stack([x, y, np.ones_like(x)], 1).astype(np.float64)
+    design = np.stack([x, y, np.ones_like(x)]).astype(np.float64)  # [3, N]
     weight = np.ones(len(values))
     ridge = np.diag([0.02, 0.02, 0.0]) * len(values)  # a flat light where the patches do not say otherwise
+    ridge += 1e-6 * np.eye(3)
     for _ in range(4):
-        weighted = design * weight[:, None]
-        plane = np.linalg.solve(weighted.T @ design + ridge + 1e-6 * np.eye(3), weighted.T @ values)
-        error = values - design @ plane
+        weighted = design * weight
+        plane = np.linalg.solve(weighted @ design.T + ridge, weighted @ values)
+        error = values - plane @ design
         sigma = max(1.4826 * median(np.abs(error)), 1.0)
         weight = 1 / (1 + (error / (2 * sigma)) ** 2)
     return plane
@@ -105,13 +107,13 @@ def skin_likeness(lab: np.ndarray, points: np.ndarray) -> np.ndarray:
     light = (plane[0] * unit * np.arange(width)[None] + plane[1] * unit * np.arange(height)[:, None] + plane[2]).astype(
         np.float32
     )
-    error = [lab[:, :, 0] - light] + [lab[:, :, k] - np.float32(median(seen[:, k])) for k in (1, 2)]
-    floors = (LIGHT_FLOOR, COLOUR_FLOOR, COLOUR_FLOOR)
     distance = np.zeros((height, width), np.float32)
-    for part, floor in zip(error, floors):
-        sigma = max(1.4826 * median(np.abs(part[y, x])), floor)
-        distance += (part * np.float32(1 / sigma)) ** 2
-    return 1 - smoothstep(np.sqrt(distance), KEEP, DROP)
+    for k, floor in enumerate((LIGHT_FLOOR, COLOUR_FLOOR, COLOUR_FLOOR)):
+        part = cv2.extractChannel(lab, k)
+        part = cv2.subtract(part, light if k == 0 else median(seen[:, k]))
+        part *= np.float32(1 / max(1.4826 * median(np.abs(part[y, x])), floor))
+        cv2.accumulateSquare(part, distance)
+    return 1 - smoothstep(cv2.sqrt(distance), KEEP, DROP)
 
 
 def features(points: np.ndarray, size: tuple[int, int], grow: float) -> np.ndarray:
@@ -129,7 +131,10 @@ def features(points: np.ndarray, size: tuple[int, int], grow: float) -> np.ndarr
 def grow_mask(mask: np.ndarray, radius: float) -> np.ndarray:
     """Returns a uint8 mask widened by `radius` pixels in all directions."""
     r = max(int(round(radius)), 1)
-    return cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * r + 1, 2 * r + 1)))
+    if r < WIDE:
+        return cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * r + 1, 2 * r + 1)))
+    away = cv2.distanceTransform(1 - (mask > 0).astype(np.uint8), cv2.DIST_L2, 5)  # as fast for any radius
+    return (away <= r).astype(np.uint8)
 
 
 def below_line(points: np.ndarray, base: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -150,11 +155,11 @@ def hull(points: np.ndarray, chosen: tuple[int, ...], size: tuple[int, int]) -> 
 
 def touching(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """Returns uint8 [h, w]: the connected parts of a binary mask that hold any of the seeds."""
-    _, labels = cv2.connectedComponents(mask, connectivity=4)
-    hit = np.unique(labels[(seeds > 0) & (mask > 0)])
-    wanted = np.zeros(labels.max() + 1, np.uint8)
-    wanted[hit[hit > 0]] = 1
-    return wanted[labels]
+    count, labels = cv2.connectedComponents(mask, connectivity=4)
+    wanted = np.zeros(count, np.uint8)
+    wanted[labels[seeds > 0]] = 1
+    wanted[0] = 0
+    return wanted.take(labels)
 
 
 def one_sided_parts(foreign: np.ndarray, bare_there: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -33,6 +33,7 @@ from faceswap.tracking import Tracker
 from faceswap.warp import Maps, Source, sample
 from provenance import read_mark
 
+SURELY_SKIN = 0.7  # likeness in both faces from which their grain is compared
 SMALLEST = 8.0  # narrower faces are left alone, pixels
 MOUTH_KINDS = ("auto", "always", "never")
 
@@ -187,10 +188,7 @@ def swap_face(image: np.ndarray, source: Source, skin: SourceSkin, points: np.nd
     warped = sample(source, place, frame, reduction)
     source_skin, bare = skin.at(place, options.feather)
     if not options.warp_2d and maps.fill is not None:
-        other = skin.at(maps.mirrored, options.feather)
-        source_skin, bare = (a + (b - a) * maps.fill for a, b in zip((source_skin, bare), other))
-        share = np.ascontiguousarray(frame.enlarge(maps.fill))
-        warped = cv2.blendLinear(sample(source, maps.mirrored, frame, reduction), warped, share, 1 - share)
+        fill_hidden(warped, (source_skin, bare), source, skin, maps, frame, reduction, options.feather)
     target_grid = frame.reduce(target)
     grey = is_grey(target_grid)
     if grey:
@@ -206,15 +204,44 @@ def swap_face(image: np.ndarray, source: Source, skin: SourceSkin, points: np.nd
     face = warped.astype(np.float32)
     if options.correct_color:
         corrected = correct_colour(source_lab, target_lab, both, grid_points)
-        face += frame.enlarge(to_rgb(corrected) - source_grid)
-    face = match_grain(face, target, frame.repeat((both > 0.7).astype(np.uint8)), options.match_grain)
+        shift = cv2.subtract(to_rgb(corrected), source_grid, dtype=cv2.CV_32F)
+        face += frame.enlarge(shift)
+    face = match_grain(face, target, both > SURELY_SKIN, options.match_grain, frame.step)
     if grey:
         face = without_colour(face)
     shown = keep_openings(shown, source.points, points, grid_points, options.keep_mouth)
-    alpha = np.clip(frame.enlarge(shown), 0, 1) * np.float32(options.strength)
+    alpha = np.ascontiguousarray(frame.enlarge(np.clip(shown, 0, 1) * np.float32(options.strength)))
     blend = poisson_blend if options.blend == "poisson" else feather_blend
     target[:] = blend(face, target, alpha)
     return True
+
+
+def fill_hidden(
+    warped: np.ndarray,
+    layers: tuple[np.ndarray, ...],
+    source: Source,
+    skin: SourceSkin,
+    maps: Maps,
+    frame: Frame,
+    reduction: float,
+    feather: float,
+) -> None:
+    """Lets the half of the source that is seen stand in, in place, for what its other half hides.
+
+    Args:
+        warped: uint8 [h, w, 3], the warped source on the frame's rectangle.
+        layers: float32 [gh, gw] each, of what `SourceSkin.at` gave for it.
+        reduction: source pixels per pixel of the rectangle.
+        feather: as given to `SourceSkin.at`.
+    """
+    area, share = maps.filled, maps.fill[maps.filled]
+    for layer, other in zip(layers, skin.at(maps.mirrored, feather)):
+        layer[area] += (other - layer[area]) * share
+    part = frame.part(*area)
+    place = frame.inside(part)
+    share = np.ascontiguousarray(part.enlarge(share))
+    other = sample(source, maps.mirrored, part, reduction)
+    warped[place] = cv2.blendLinear(other, np.ascontiguousarray(warped[place]), share, 1 - share)
 
 
 def keep_openings(

@@ -187,31 +187,42 @@ def hidden_share(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return (near[1] / np.maximum(near[0], 1e-6))[triangles].mean(1).astype(np.float32)  # alike for neighbours
 
 
-def gather_map(number: np.ndarray, source: np.ndarray, target: np.ndarray, outside: np.ndarray) -> np.ndarray:
+def gather_map(
+    number: np.ndarray, source: np.ndarray, target: np.ndarray, outside: np.ndarray, corner: tuple[int, int] = (0, 0)
+) -> np.ndarray:
     """Returns float32 [h, w, 2]: for each grid pixel the (x, y) of the source that its triangle puts there.
 
     Coordinates stay within the triangle's own rectangle, so that a triangle seen edge-on throws none far away.
 
     Args:
-        number: int16 [h, w] from `triangle_map(target, ...)`.
+        number: int16 [h, w], a part of `triangle_map(target, ...)`.
         source: [504, 3] rimmed mesh points in pixels of the source.
         target: [504, 3] rimmed mesh points in pixels of the grid.
         outside: grid_to_source [2, 3], the map where there is no triangle.
+        corner: (x, y) of the part's first pixel on the grid.
     """
     triangles = rimmed_triangles()
     src, dst = source[triangles, :2], target[triangles, :2]
-    slack = 1.5 * face_width(source[:MESH_POINTS]) / max(face_width(target[:MESH_POINTS]), 1.0)
-    free = np.full((1, 2), np.inf)
-    low, high = np.concatenate([src.min(1) - slack, -free]), np.concatenate([src.max(1) + slack, free])
     table = np.concatenate([triangle_affines(dst, src), outside[None]])  # the last row is that of number -1
-    table, low, high = (np.ascontiguousarray(t.T, np.float32) for t in (table.reshape(-1, 6), low, high))
-    y, x = (np.arange(n, dtype=np.float32) for n in number.shape)
-    chosen = np.where(number < 0, len(triangles), number)
+    slack = 1.5 * face_width(source[:MESH_POINTS]) / max(face_width(target[:MESH_POINTS]), 1.0)
+    steep = np.abs(table[:, :, :2]).sum(2).max(1) > slack  # the others cannot leave it: a pixel touches its triangle
+    steep[-1] = False
+    rows = np.ascontiguousarray(table.reshape(-1, 6).T, np.float32)
+    x, y = (np.arange(first, first + n, dtype=np.float32) for first, n in zip(corner, number.shape[::-1]))
+    chosen = np.where(number < 0, len(triangles), number).astype(np.intp)
+    far = np.flatnonzero(steep.take(chosen))
+    owner = chosen.ravel()[far]
     out = []
-    for axis in (0, 1):
-        a, b, c = (row.take(chosen) for row in table[3 * axis : 3 * axis + 3])
-        values = a * x + b * y[:, None] + c
-        out.append(np.clip(values, low[axis].take(chosen), high[axis].take(chosen)))
+    for axis, (a, b, c) in enumerate((rows[:3], rows[3:])):
+        values = a.take(chosen)
+        values *= x
+        part = b.take(chosen)
+        part *= y[:, None]
+        values += part
+        values += c.take(chosen)
+        low, high = (v.take(owner) for v in (src[:, :, axis].min(1) - slack, src[:, :, axis].max(1) + slack))
+        values.ravel()[far] = np.minimum(np.maximum(values.ravel()[far], low), high)
+        out.append(values)
     return without_specks(cv2.merge(out))
 
 
@@ -294,9 +305,10 @@ class Maps:
 
     @cached_property
     def mirrored(self) -> np.ndarray:
-        """Source coordinates of the same place on the other half of the source's face, float32 [h, w, 2]."""
-        other = self._source[mesh().mirror]
-        return gather_map(self._number, add_rim(other), self._rimmed, self._similarity(other))
+        """Source coordinates of the same place on the other half of the source's face, for `filled` [h', w', 2]."""
+        other, (rows, columns) = self._source[mesh().mirror], self.filled
+        number, corner = self._number[rows, columns], (columns.start, rows.start)
+        return gather_map(number, add_rim(other), self._rimmed, self._similarity(other), corner)
 
     @cached_property
     def fill(self) -> np.ndarray | None:
@@ -311,6 +323,15 @@ class Maps:
         rim = np.zeros(2 * len(OVAL), np.float32)
         flat = np.concatenate([rim, share, np.zeros(1, np.float32)]).take(self._number)
         return cv2.GaussianBlur(flat, (0, 0), max(FILL_SOFT * face_width(self._points), 0.6))
+
+    @cached_property
+    def filled(self) -> tuple[slice, slice]:
+        """Rows and columns of the grid around all that `fill` says is to be filled."""
+        spans = []
+        for axis in (1, 0):
+            where = np.flatnonzero(self.fill.max(axis) > 0)
+            spans.append(slice(max(int(where[0]) - 1, 0), int(where[-1]) + 2))
+        return tuple(spans)
 
     def opposite(self, values: np.ndarray) -> np.ndarray:
         """Returns what a float32 [h, w] of the grid is at the same place on the other half of the face.

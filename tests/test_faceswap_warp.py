@@ -137,7 +137,8 @@ def test_the_half_that_the_source_hides_is_filled_from_the_other(side):
     assert maps.fill[y_near, x_near - inwards] < 0.01
     near, far = (50, 280) if near == 234 else (280, 50)  # the cheeks
     x, y = target[far, :2].round().astype(int)
-    assert np.linalg.norm(maps.mirrored[y, x] - source[near, :2]) < 2
+    rows, columns = maps.filled
+    assert np.linalg.norm(maps.mirrored[y - rows.start, x - columns.start] - source[near, :2]) < 2
 
 
 def test_filling_a_mirrored_pair_gives_the_mirrored_share():
