@@ -13,10 +13,11 @@ from faceswap.landmarks import silent_libraries
 from faceswap.match import Look, measure_look, misfit
 from faceswap.panel import SwapPanel
 from faceswap.sheet import fit_within
-from panels import LABEL, Message, Panel, TaskStarter, show_all, to_jpeg
+from panels import LABEL, Message, OnMainThread, Panel, TaskStarter, show_all, to_jpeg
 
 BEST = 12
 MOST = 1000  # candidates
+KEPT = 2 * MOST  # looks that are remembered, for another photo or a second try
 SIDE = 112  # of a shown candidate, pixels
 
 
@@ -28,9 +29,9 @@ class FitPanel(Panel):
 
     def __init__(self, swap: SwapPanel, candidates: Callable[[int], Iterator], choose: Callable[[Any], None]):
         self.swap, self.candidates, self.choose = swap, candidates, choose
-        self.measured: dict[Any, tuple[np.ndarray, Look | None]] = {}
-        self.best: list[tuple[float, Any]] = []
-        self.stopped, self.seen = False, 0
+        self.looks: dict[Any, Look | None] = {}  # of candidates measured before, the oldest first
+        self.best: list[tuple[float, Any, bytes]] = []  # misfit, key, JPEG
+        self.stopped, self.seen, self.without = False, 0, 0
         wide = widgets.Layout(width="440px")
         self.count = widgets.IntSlider(
             200, min=20, max=MOST, step=20, description="candidates", style=LABEL, layout=wide
@@ -59,9 +60,10 @@ class FitPanel(Panel):
         self.bar.max, self.bar.value = n, 0
         try:
             target = self.target()
+            self.best, self.without = [], 0
             with silent_libraries():
-                await show_all(self._measuring(n), self._count)
-            self._rank(target)
+                await show_all(self._measuring(n, target), self._count)
+            self._show_best()
         except (OSError, ValueError, RuntimeError) as error:
             self.message.fail(error)
         except (asyncio.CancelledError, KeyboardInterrupt):
@@ -81,38 +83,48 @@ class FitPanel(Panel):
             raise ValueError("the photo shows too little of the face to measure it")
         return look
 
-    def _measuring(self, n: int) -> Iterator[Any]:
+    def _measuring(self, n: int, target: Look) -> Iterator[Any]:
         """The keys of the candidates, each measured; what was measured before is not measured again."""
-        self.asked = []
         for key, picture in self.candidates(n):
             if self.stopped:
                 return
-            if key not in self.measured:
+            if key not in self.looks:
                 found = self.swap.landmarker.find(picture)
-                self.measured[key] = (picture, measure_look(picture, found[0]) if found else None)
-            self.asked.append(key)
+                self.looks[key] = measure_look(picture, found[0]) if found else None
+                if len(self.looks) > KEPT:
+                    del self.looks[next(iter(self.looks))]
+            self._consider(key, picture, target)
             yield key
+
+    def _consider(self, key: Any, picture: np.ndarray, target: Look) -> None:
+        """Keeps a candidate with its picture as long as it is one of the best."""
+        look = self.looks[key]
+        if look is None:
+            self.without += 1
+            return
+        value = misfit(target, look)
+        if len(self.best) < BEST or value < self.best[-1][0]:
+            self.best.append((value, key, to_jpeg(fit_within(picture, SIDE, SIDE))))
+            self.best.sort(key=lambda candidate: candidate[0])
+            del self.best[BEST:]
 
     def _count(self, key: Any) -> None:
         self.seen += 1
         self.bar.value = self.seen
 
-    def _rank(self, target: Look) -> None:
+    def _show_best(self) -> None:
         """Shows the best, each with a button that takes it."""
-        looks = [(key, self.measured[key][1]) for key in self.asked]
-        ranked = sorted(((misfit(target, look), number, key) for number, (key, look) in enumerate(looks) if look))
-        self.best = [(value, key) for value, _, key in ranked[:BEST]]
         cells = []
-        for value, key in self.best:
-            picture = widgets.Image(value=to_jpeg(fit_within(self.measured[key][0], SIDE, SIDE)), format="jpeg")
+        for value, key, jpeg in self.best:
+            picture = widgets.Image(value=jpeg, format="jpeg")
             take = widgets.Button(description=f"take ({value:.1f})", layout=widgets.Layout(width=f"{SIDE}px"))
-            take.tooltip = "0: fits perfectly; from 1 on a difference is noticed"
-            take.on_click(lambda _, key=key: self.choose(key))
+            take.tooltip = f"{key}; 0: fits perfectly; from 1 on a difference is noticed"
+            take.on_click(OnMainThread(lambda key=key: self.choose(key)))
             cells.append(widgets.VBox([picture, take]))
         self.shown_best.children = cells
-        without = sum(look is None for _, look in looks)
-        self.message.say(f"{len(looks)} candidates, {without} without a clear face; the smaller the number the better")
+        text = f"{self.seen} candidates, {self.without} without a clear face; the smaller the number the better"
+        self.message.say(f"stopped early: {text}" if self.stopped else text)
 
     def as_text(self) -> str:
         """The best, if there are some."""
-        return ", ".join(f"{key}: {value:.2f}" for value, key in self.best) or "no face was looked for yet"
+        return ", ".join(f"{key}: {value:.2f}" for value, key, _ in self.best) or "no face was looked for yet"

@@ -49,7 +49,8 @@ class Exports:
         path = self.export_path("-styles.png")
         rows, columns = self.mix_seeds()
         settings = {"checkpoint": self.G.checkpoint_hash, "seeds": rows, "mix_seeds": columns}
-        settings |= {"style_mixing": self.mix_layers.value, "truncation_psi": self.psi.value}
+        settings |= {"style_mixing": self.mixed_layers(), "truncation_psi": self.psi.value}
+        settings |= {"noise_mode": self.noise_mode} | self.class_choice.settings(self.G)
         write_image(path, self.mix_picture(), Mark(GENERATED, settings))
         self.message.say(f"written: {path}")
         return path

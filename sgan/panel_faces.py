@@ -1,7 +1,7 @@
 """A look inside a generator: one face and its shape, mixed styles, a walk, and what can be taken along."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from sgan.editing import KINDS, RANGES, Edit, NamedDirection, NamedEdit, apply_e
 from sgan.launch import newest_state, resolve_device
 from sgan.main_sample import DEFAULT_CHECKPOINT
 from sgan.networks import Generator
+from sgan.panel_candidates import Candidates
+from sgan.panel_class import ClassChoice, Classes
 from sgan.panel_export import Exports
 from sgan.panel_nearest import NearestTab
 from sgan.panel_walk import WalkTab
@@ -30,7 +32,7 @@ REACH = 4.0  # standard deviations in either direction
 MIX_ROWS, MIX_COLUMNS = 4, 5
 
 
-class FacePanel(Exports, Panel):
+class FacePanel(Candidates, Classes, Exports, Panel):
     """Faces of a checkpoint by seed and sliders; `on_face(callback)` tells others about the one that is shown.
 
     checkpoint: file or folder; out: folder for exports; folder: of the training pictures, to look for the nearest;
@@ -87,6 +89,9 @@ class FacePanel(Exports, Panel):
         self.seed.tooltip = "number of the person; the same number is always the same person"
         self.psi = widgets.FloatSlider(0.7, min=-1, max=1.5, step=0.05, description="truncation_psi", **wide)
         self.psi.tooltip = "1: full variety; towards 0: the mean face; below 0: the opposite person"
+        self.class_choice = ClassChoice()
+        self.recast = OnMainThread(lambda: self.attempt(self._change_class))
+        self.class_choice.observe(self._class_moved, "value")
         self.noise = widgets.Checkbox(True, description="noise (fine detail such as hair)", indent=False)
         self.surprise = widgets.Button(description="surprise me", icon="random", button_style="info")
         self.surprise.on_click(lambda _: self.surprise_me())
@@ -108,7 +113,7 @@ class FacePanel(Exports, Panel):
         side = widgets.Layout(width=f"{SHOWN_SIDE}px", height=f"{SHOWN_SIDE}px", object_fit="contain")
         self.image, self.before = widgets.Image(format="png", layout=side), widgets.Image(format="png")
         self.before.layout = widgets.Layout(width="160px", height="160px", object_fit="contain", display="none")
-        top = [self.seed, self.psi, widgets.HBox([self.surprise, self.noise])]
+        top = [self.class_choice, self.seed, self.psi, widgets.HBox([self.surprise, self.noise])]
         shape = [widgets.HTML("<b>Shape</b>"), self.kind, self.layers, *self.sliders, self.reset]
         row = widgets.Layout(flex_flow="row wrap", grid_gap="16px")
         return widgets.HBox([self.image, widgets.VBox([*top, *shape]), self.before], layout=row)
@@ -149,6 +154,7 @@ class FacePanel(Exports, Panel):
     def _load(self) -> None:
         self.message.value = ""
         self.G, self.found, self.persona = load_generator(self.checkpoint.value, resolve_device("auto")), {}, None
+        self._offer_class()
         self.layers.options = [name for name in RANGES if layers_of(self.G.config, name)]
         self._offer_named(load_directions(self.checkpoint.value, self.G)[:SLIDERS])
         self._show_loaded()
@@ -189,20 +195,6 @@ class FacePanel(Exports, Panel):
     def surprise_me(self) -> None:
         """Moves on to a random person."""
         self.seed.value = secrets.randbelow(SLIDER_SEEDS + 1)
-
-    def candidates(self, n: int) -> Iterator[tuple[tuple, np.ndarray]]:
-        """n faces of the loaded generator at the psi of the moment, as (key, uint8 [R, R, 3] RGB)."""
-        G, psi = self.need_generator(), self.psi.value
-        for seed in range(n):
-            ws = seeds_to_ws(G, [seed], psi)
-            yield (G.checkpoint_hash, psi, seed), next(draw_images(G, ws, self.noise_mode, G.trained_step))
-
-    def show_candidate(self, key: tuple) -> None:
-        """Shows one of them, as it was drawn: without steps along directions."""
-        self.amounts.clear()
-        self._show_amounts()
-        self.seed.value = key[-1]
-        self.redraw()
 
     def edits(self) -> list[Edit | NamedEdit]:
         """The steps that the direction sliders stand for."""
@@ -267,7 +259,7 @@ class FacePanel(Exports, Panel):
         if self.persona:
             made["persona"] = dict(self.persona.settings)
         else:
-            made |= {"seed": self.seed.value, "truncation_psi": self.psi.value}
+            made |= {"seed": self.seed.value, "truncation_psi": self.psi.value} | self.class_choice.settings(self.G)
         if self.edits():
             made["edits"] = [vars(edit) for edit in self.edits()]
         return made
@@ -277,6 +269,10 @@ class FacePanel(Exports, Panel):
         return tuple(
             [int(part) for part in box.value.replace(",", " ").split()] for box in (self.mix_rows, self.mix_columns)
         )
+
+    def mixed_layers(self) -> list[int]:
+        """Layers that take the second style in the grid."""
+        return layers_of(self.G.config, self.mix_layers.value) if self.mix_layers.value else []
 
     def _new_mix(self) -> None:
         for box, count in ((self.mix_rows, MIX_ROWS), (self.mix_columns, MIX_COLUMNS)):
@@ -288,8 +284,7 @@ class FacePanel(Exports, Panel):
         rows, columns = self.mix_seeds()
         if not rows or not columns or min(rows + columns) < 0 or len(rows) * len(columns) > 144:
             raise ValueError("give some seeds (whole numbers from 0) for rows and columns, at most 144 mixtures")
-        layers = layers_of(G.config, self.mix_layers.value) if self.mix_layers.value else []
-        mixed = mixed_ws(G, rows, columns, layers, psi)
+        mixed = mixed_ws(G, rows, columns, self.mixed_layers(), psi)
         people, styles = seeds_to_ws(G, rows, psi), seeds_to_ws(G, columns, psi)
         side = 2 ** (G.trained_step + 2)
         cells = [np.full((side, side, 3), 255, np.uint8), *draw_images(G, styles, self.noise_mode, G.trained_step)]
@@ -320,6 +315,7 @@ class FacePanel(Exports, Panel):
         self._show_amounts()
         self.quiet, noise = True, persona.settings.get("noise_mode", "const")
         self.noise.value = noise == "const"
+        self._put_class(persona.settings.get("class"))
         self.quiet = False
         self.draw()
         self.message.say("the persona's face is shown; moving seed or truncation_psi leaves it")

@@ -12,6 +12,7 @@ from panels import Fixed, Message, OnMainThread, Panel, download_link, smooth_en
 from provenance import GENERATED, Mark, write_image
 from sgan.launch import resolve_device
 from sgan.main_sample import DEFAULT_CHECKPOINT
+from sgan.panel_class import ClassChoice
 from sgan.panel_faces import SLIDER_SEEDS, FacePanel
 from sgan.persona import MAX_BYTES, PersonaError, read_persona
 from sgan.sampling import draw_images, seeds_to_ws
@@ -39,19 +40,23 @@ class PersonPage(Panel):
         self.button = widgets.Button(description="another person who does not exist", icon="random")
         self.button.button_style, self.button.layout.width = "info", "auto"
         self.button.on_click(OnMainThread(self.another))
-        self.download = widgets.HTML()
+        self.download, self.class_choice = widgets.HTML(), ClassChoice()
+        self.class_choice.offer(self.G)
+        self.class_choice.observe(OnMainThread(self.another), "value")
         column = widgets.Layout(align_items="center", grid_gap="12px")
-        super().__init__([self.image, self.button, self.download], layout=column)
+        super().__init__([self.image, self.class_choice, self.button, self.download], layout=column)
         self.add_class("ruf-person")
         self.another()
 
     def another(self) -> None:
         """Shows a random person."""
+        self.class_choice.apply(self.G)
         self.seed = secrets.randbelow(2**31)
         ws = seeds_to_ws(self.G, [self.seed], PSI)
         picture = next(draw_images(self.G, ws, "const", self.G.trained_step))
         self.image.value = to_png(smooth_enlarge(picture, SHOWN_SIDE))
         settings = {"checkpoint": self.G.checkpoint_hash, "seed": self.seed, "truncation_psi": PSI}
+        settings |= {"noise_mode": "const"} | self.class_choice.settings(self.G)
         self.download.value = download_link(marked_png(picture, settings), "face.png", "save the picture")
 
     def as_text(self) -> str:

@@ -43,6 +43,7 @@ class WalkTab(widgets.VBox):
         psi, noise = self.faces.psi.value, self.faces.noise_mode
         pictures = draw_images(G, walk_ws(G, seeds, frames, psi), noise, G.trained_step)
         settings = {"checkpoint": G.checkpoint_hash, "seeds": seeds, "frames_for_each": frames}
+        settings |= self.faces.class_choice.settings(G)
         mark = Mark(GENERATED, settings | {"truncation_psi": psi, "noise_mode": noise})
         self.data = encode_mp4((smooth_enlarge(picture, SIDE) for picture in pictures), mark, RATE)
         self.video.value, self.video.layout.display = self.data, None

@@ -4,16 +4,18 @@ import asyncio
 import base64
 import dataclasses
 import datetime
+import gc
 import html
 import io
 import shlex
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from test_faceswap_drawing import draw_face, place_mesh
+from test_faceswap_drawing import FakeLandmarker, draw_face, place_mesh
 
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 
@@ -330,11 +332,33 @@ def test_the_face_that_fits_best_comes_first_and_is_taken_by_a_click(panel):
     panel.landmarker = ByPicture()
     fit = FitPanel(panel, lambda n: iter(pictures.items()), taken.append)
     asyncio.run(fit.run())
-    assert [key for _, key in fit.best] == [0.0, -0.25, 0.3, -0.5]
+    assert [key for _, key, _ in fit.best] == [0.0, -0.25, 0.3, -0.5]
     fit.shown_best.children[1].children[1].click()
     assert taken == [-0.25]
     asyncio.run(fit.run())
     assert len(asked) == 4  # measured once
+
+
+def test_looking_for_faces_keeps_no_pictures_and_forgets_old_looks(panel, monkeypatch):
+    monkeypatch.setattr(panel_match, "BEST", 3)
+    monkeypatch.setattr(panel_match, "KEPT", 12)
+    points = place_mesh((70, 66), 30)
+    panel.landmarker, picture, drawn = FakeLandmarker(points), draw_face(points, (140, 140)), []
+
+    def candidates(n):
+        for seed in range(n):
+            new = picture.copy()
+            drawn.append(weakref.ref(new))
+            yield (psi, seed), new
+
+    fit = FitPanel(panel, candidates, print)
+    fit.count.value = 20
+    for psi in (0.7, 0.5, 0.3):
+        asyncio.run(fit.run())
+        assert [key for _, key, _ in fit.best] == [(psi, 0), (psi, 1), (psi, 2)]
+    gc.collect()
+    assert len(drawn) == 60 and not any(ref() is not None for ref in drawn)
+    assert list(fit.looks) == [(0.3, seed) for seed in range(8, 20)]
 
 
 def test_looking_for_a_face_without_a_photo_is_told():

@@ -19,7 +19,7 @@ FLOORS = {
         {"__init__", "__main__"},
         {"main", "main_sample", "main_convert", "main_judge", "main_progress"}
         | {"panel", "panel_train", "panel_faces", "panel_form", "panel_walk", "panel_nearest", "panel_text"}
-        | {"panel_checks", "panel_page", "panel_export"},
+        | {"panel_checks", "panel_page", "panel_export", "panel_class", "panel_candidates"},
         {"judging", "inspection", "editing", "persona", "walk", "nearest", "launch", "spawn"},
         {"sampling", "loop", "resume", "step", "arithmetic", "meter", "rescue", "logs", "record"},
         {"state", "export"},

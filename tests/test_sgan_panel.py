@@ -10,6 +10,7 @@ import types
 import numpy as np
 import pytest
 from desk import TINY, draw_pictures
+from foreign_files import small_networks
 
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 
@@ -384,6 +385,94 @@ def test_missing_checkpoint_is_told(tmp_path):
     panel = FacePanel(str(tmp_path / "no"), tmp_path)
     assert "does not exist" in panel.message.value and "no face" in repr(panel)
     assert newest_checkpoint(tmp_path, "other") == "other"
+
+
+# --- candidates for a photo
+
+
+def test_a_candidate_is_shown_as_it_was_drawn(faces, tmp_path):
+    faces.noise.value, faces.psi.value = False, 0.4
+    (_, _), (key, picture) = faces.candidates(2)
+    faces.noise.value, faces.psi.value, faces.sliders[0].value = True, 0.9, 2.0
+    faces.show_candidate(key)
+    assert np.array_equal(faces.picture, picture) and str(key) == "seed 1"
+    assert faces.settings() == {
+        "checkpoint": faces.G.checkpoint_hash, "noise_mode": "none", "seed": 1, "truncation_psi": 0.4,
+    }  # fmt: skip
+    faces.checkpoint.value = str(save_state(TrainState.create(CONFIG), tmp_path))
+    faces.show_candidate(key)
+    assert "checkpoint before" in faces.message.value
+
+
+# --- networks with classes
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory):
+    """A generator file of a network with three classes, whose faces differ."""
+    G, _ = small_networks(c_dim=3)
+    return save_generator(G, tmp_path_factory.mktemp("classes") / "generator.safetensors", {})
+
+
+def test_the_class_is_chosen_drawn_and_exported(classes, faces, tmp_path):
+    assert faces.class_choice.layout.display == "none" and "class" not in faces.settings()
+    panel = FacePanel(str(classes), tmp_path, seed=5)
+    first, mix = panel.picture, panel.mix_picture()
+    assert panel.class_choice.layout.display is None and panel.class_choice.description == "class (0 to 2)"
+    panel.class_choice.value = 2
+    assert (panel.picture != first).any() and (panel.mix_picture() != mix).any()
+    assert read_mark(panel.save_picture()).settings["class"] == 2
+    assert read_mark(panel.save_mix()).settings["class"] == 2
+    panel.walk.seeds.value, panel.walk.seconds.value = "1", 0.5
+    panel.walk.make()
+    assert from_xmp(panel.walk.data[panel.walk.data.rindex(XMP_BOX.bytes) + 16 :]).settings["class"] == 2
+    panel.checkpoint.value = "none"
+    panel.checkpoint.value = str(classes)
+    assert panel.settings()["class"] == 2
+
+
+def test_a_picture_of_a_class_comes_again_from_its_mark(classes, tmp_path):
+    panel = FacePanel(str(classes), tmp_path, seed=5)
+    panel.class_choice.value = 1
+    panel.sliders[0].value = 1.5
+    made = read_mark(panel.save_picture()).settings
+    edit = "{kind}.{layers}.1={amount}".format(**made["edits"][0])
+    again = tmp_path / "again.png"
+    command = ["sample", "--checkpoint", str(classes), "--seeds", str(made["seed"]), "--class", str(made["class"])]
+    command += ["--truncation_psi", str(made["truncation_psi"]), "--edit", edit, "--out", str(again)]
+    assert main([*command, "--device", "cpu"]) == 0
+    assert np.array_equal(np.asarray(Image.open(again)), panel.picture)
+
+
+def test_a_persona_brings_its_class(classes, tmp_path):
+    panel = FacePanel(str(classes), tmp_path, seed=5)
+    panel.class_choice.value = 1
+    path, picture = panel.save_persona(), panel.picture
+    other = FacePanel(str(classes), tmp_path)
+    other.load_persona(path)
+    assert np.array_equal(other.picture, picture) and other.class_choice.value == 1
+    assert other.settings()["persona"]["class"] == 1
+    other.class_choice.value = 2
+    assert "persona" not in other.settings() and other.settings()["class"] == 2
+
+
+def test_candidates_are_of_the_class_of_their_beginning(classes, tmp_path):
+    panel = FacePanel(str(classes), tmp_path)
+    panel.class_choice.value = 2
+    found = panel.candidates(2)
+    next(found)
+    panel.class_choice.value = 0
+    key, picture = next(found)
+    assert panel.settings()["class"] == 0
+    panel.show_candidate(key)
+    assert np.array_equal(panel.picture, picture) and panel.settings()["class"] == 2
+
+
+def test_pages_offer_classes_and_no_number_beyond_them(classes):
+    page = PersonPage(str(classes))
+    page.class_choice.max = page.class_choice.value = 10**6
+    assert page.G.mapping.label == 2 and page.class_choice.layout.display is None
+    assert FacePage(str(classes)).class_choice.classes == 3
 
 
 # --- a walk

@@ -1,6 +1,5 @@
 """Facts of checkpoints: nothing lost, nothing half-written, everything named."""
 
-
 import pytest
 import torch
 from safetensors.torch import save_file
