@@ -7,6 +7,7 @@ resolution) travels in a `Picture` and is written back with the result.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import warnings
 from collections import Counter
@@ -48,21 +49,30 @@ def read_picture(path: str | Path) -> Picture:
         raise FileNotFoundError(f"{path}: no such file")
     if path.is_dir():
         raise ValueError(f"{path}: is a folder, not a picture")
+    return _decode(path, path)
+
+
+def decode_picture(content: bytes, name: str) -> Picture:
+    """Returns the picture in the bytes of a file, as `read_picture` does; ValueError with the name if it is none."""
+    return _decode(io.BytesIO(content), name)
+
+
+def _decode(source: Path | io.BytesIO, name: str | Path) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(source) as image:
                 image.load()
                 return _to_picture(image)
     except PermissionError:
         raise
     except Image.DecompressionBombError:
-        raise ValueError(f"{path}: has too many pixels; give a picture below 179 megapixels") from None
+        raise ValueError(f"{name}: has too many pixels; give a picture below 179 megapixels") from None
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, EOFError, ...
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(error, Image.UnidentifiedImageError):
             reason = "not a picture in a known format"
-        raise ValueError(f"{path}: cannot be read ({reason})") from None
+        raise ValueError(f"{name}: cannot be read ({reason})") from None
 
 
 def read_image(path: str | Path) -> np.ndarray:

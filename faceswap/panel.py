@@ -11,7 +11,15 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from faceswap.images import PHOTO_SUFFIXES, Picture, check_output, read_picture, with_pixels, write_picture
+from faceswap.images import (
+    PHOTO_SUFFIXES,
+    Picture,
+    check_output,
+    decode_picture,
+    read_picture,
+    with_pixels,
+    write_picture,
+)
 from faceswap.landmarks import Landmarker, make_landmarker, silent_libraries
 from faceswap.panel_command import command_html, plain_command
 from faceswap.preview import View, make_view, number_faces, wipe
@@ -19,7 +27,7 @@ from faceswap.regions import box_of
 from faceswap.sheet import before_after, fit_within
 from faceswap.swap import Options, Swapper, describe
 from panels import Message, OnMainThread, Panel, Shown, to_jpeg
-from provenance import GENERATED, Mark, read_mark, write_image
+from provenance import GENERATED, Mark, read_mark, whole_file, write_image
 
 THUMBNAIL = 220  # side, pixels
 NARROW = {"description_width": "110px"}  # of an option's name
@@ -150,7 +158,8 @@ class SwapPanel(Panel):
     def _uploaded(self, upload: widgets.FileUpload, kind: str, use: Callable[[Path], None]) -> None:
         """Keeps an uploaded file beside the results, so that the plain command finds it, and uses it.
 
-        kind: names its folder, so that a face and a photo of one name are two files.
+        kind: names its folder, so that a face and a photo of one name are two files. What is no picture takes nobody's
+        place: the file of that name may be in use.
         """
 
         def work() -> None:
@@ -158,9 +167,11 @@ class SwapPanel(Panel):
             path = Path(self.out.value).parent / "uploads" / kind / Path(file.name.replace("\\", "/")).name
             if path.suffix.lower() not in PHOTO_SUFFIXES:
                 raise ValueError(f"{path.name}: not a picture in a known format")
-            self._check_upload(path.name, bytes(file.content))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(bytes(file.content))
+            content = bytes(file.content)
+            self._check_upload(path.name, content)
+            decode_picture(content, path.name)
+            with whole_file(path) as kept:
+                kept.write(content)
             use(path)
 
         if upload.value:

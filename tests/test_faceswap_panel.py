@@ -185,6 +185,22 @@ def test_an_upload_is_kept_beside_the_results(panel, tmp_path):
     assert np.array_equal(read_image(panel.face_path), FACE) and np.array_equal(read_image(panel.taken), PHOTO)
 
 
+@pytest.mark.parametrize("kind", [SwapPanel, SwapPage])
+def test_an_upload_that_is_no_picture_takes_nobodys_place(kind, tmp_path):
+    panel = kind(landmarker=BySize())
+    panel.out.value = str(tmp_path / "o.png")
+    upload(panel.face_upload, "f.png", png(FACE))
+    upload(panel.body_upload, "f.png", png(PHOTO))
+    files, shown = {path: Path(path).read_bytes() for path in (panel.face_path, panel.taken)}, panel.after
+    for control, content in ((panel.face_upload, png(FACE)[:-400]), (panel.body_upload, png(PHOTO)[:200])):
+        upload(control, "f.png", content)
+        assert "f.png: cannot be read" in panel.message.value.split("<details>")[0]
+        assert "/" not in panel.message.value.split("cannot be read")[0].replace("</", "")
+    assert {path: Path(path).read_bytes() for path in (panel.face_path, panel.taken)} == files
+    assert panel.after is shown and panel.swapper is not None
+    assert sorted(path.name for path in (tmp_path / "uploads").rglob("*") if path.is_file()) == ["f.png", "f.png"]
+
+
 def test_problems_are_told_in_the_panel(panel, tmp_path):
     panel.set_face(np.zeros((30, 30, 3), np.uint8))
     assert "no face found" in panel.message.value and panel.swapper is None
