@@ -82,11 +82,15 @@ class Training:
         return np.concatenate([*parts, faces.columns(*SKIN, *HAIR, "hair length")], axis=1)
 
 
+def shape_distance(training: Training, faces: Faces) -> float:
+    """Frechet distance of the shapes from the training set's, in that of two random halves of it."""
+    projected = training.shapes.project(training.aligned)
+    return frechet(training.shapes.project(training.align(faces)), projected) / half_distances(projected)
+
+
 def compare(training: Training, faces: Faces) -> dict:
     """The figures that need training pictures; `faces` at psi 1.0."""
     own, aligned = training.faces, training.align(faces)
-    projected = training.shapes.project(training.aligned)
-    halves = half_distances(projected)
     chance = training.rule.probabilities(training.features(faces))
     sure = [training.rule.names[i] for i, p in zip(chance.argmax(axis=1), chance.max(axis=1)) if p >= SURE]
     accuracy = group_accuracy(training.features(own), training.groups)
@@ -101,9 +105,7 @@ def compare(training: Training, faces: Faces) -> dict:
         "spread of shapes": mean_pairwise(aligned) / mean_pairwise(training.aligned),
         "spread of skin colours": mean_pairwise(faces.columns(*SKIN)) / mean_pairwise(own.columns(*SKIN)),
         "spread of hair colours": mean_pairwise(faces.columns(*HAIR)) / mean_pairwise(own.columns(*HAIR)),
-        "Frechet distance of shapes, in halves of the training set": (
-            frechet(training.shapes.project(aligned), projected) / halves
-        ),
+        "Frechet distance of shapes, in halves of the training set": shape_distance(training, faces),
         "groups that appear": sum(count > 0 for count in counts.values()),
         "groups": counts,
         "group_accuracy": {name: round(value, 3) for name, value in accuracy.items()},
@@ -130,6 +132,11 @@ def table(row: dict) -> str:
             lines.append(f"| {name} | {row[name]:.3f} | {kind} {bar:g} | {met} |")
     lines += ["", f"Checkpoint {row['checkpoint'][:12]}, {row['resolution']} pixels, {row['seeds']} seeds, "
               f"{row['sec_per_sample'] * 1000:.0f} ms a sample; psi 1.0 where nothing else is said."]  # fmt: skip
+    if "shapes_unflipped" in row:
+        lines[-1] += (
+            " Training pictures are compared as training shows them, each turned left to right or not; from them as "
+            f"they were found the shapes are {row['shapes_unflipped']:.1f} times the halves' distance away."
+        )
     if "groups" in row:
         counts = ", ".join(f"{name} {n}" for name, n in row["groups"].items())
         right = ", ".join(f"{name} {share:.0%}" for name, share in row["group_accuracy"].items())
@@ -172,8 +179,11 @@ def check(options: argparse.Namespace) -> dict:
         row[f"not one face, psi {psi}"] = np.flatnonzero(~faces.whole)[:20].tolist()
     row["sec_per_sample"] = round(float(np.median(spent)), 4)
     if options.images:
-        own, groups, paths = training_faces(options.images, resolution, options.cache)
+        own, groups, paths = training_faces(options.images, resolution, options.cache, options.flip)
         row |= compare(Training(own, groups), faces)
+        if options.flip:
+            found = Training(*training_faces(options.images, resolution, options.cache, flip=False)[:2])
+            row["shapes_unflipped"] = shape_distance(found, faces)
         write_sheet(Path(options.out) / "nearest.png", G, row.pop("pairs"), paths)
     return {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}
 
@@ -185,6 +195,12 @@ def main() -> None:
     parser.add_argument("--checkpoint", default=str(ROOT / "checkpoints" / "faces"))
     parser.add_argument("--images", help="folder of the training pictures; sub-folders are groups")
     parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="compare with the training pictures turned left to right or not, as training with --flip shows them",
+    )
     parser.add_argument("--out", default=str(ROOT / "results" / "check"), help="folder of the sheet")
     parser.add_argument("--cache", default=str(default_cache_dir() / "bench"), help="folder of measurements that stay")
     options = parser.parse_args()

@@ -189,8 +189,15 @@ def align_shapes(points: np.ndarray, reference: np.ndarray | None = None) -> tup
     return turned, reference
 
 
-def training_faces(folder: str | Path, side: int, cache: str | Path) -> tuple[Faces, list[str], list[str]]:
-    """(Faces, group of each, path of each) of all pictures below a folder at `side` pixels; measured once."""
+def training_faces(
+    folder: str | Path, side: int, cache: str | Path, flip: bool = True
+) -> tuple[Faces, list[str], list[str]]:
+    """(Faces, group of each, path of each) of all pictures below a folder at `side` pixels; measured once.
+
+    flip: every picture is turned left to right or not by the toss of a coin (always the same), as training shows them.
+    Portraits, and Face Mesh, know left from right: 900 of the shared portraits, half of them mirrored, are 41 times as
+    far from the collection as it was found, by the shapes, as two halves of that from each other.
+    """
     from tqdm.auto import tqdm
 
     from sgan.archive import open_source
@@ -199,14 +206,20 @@ def training_faces(folder: str | Path, side: int, cache: str | Path) -> tuple[Fa
     with open_source(folder) as source:
         entries = source.entries
         listing = "\n".join(f"{entry.name} {entry.size} {entry.stamp}" for entry in entries)
-        key = hashlib.sha256(f"{VERSION} {side}\n{listing}".encode()).hexdigest()[:16]
+        tosses = np.random.default_rng(0).random(len(entries)) < 0.5 * flip
+        key = hashlib.sha256(f"{VERSION} {side}{' flip' * flip}\n{listing}".encode()).hexdigest()[:16]
         path = Path(cache) / f"faces-{side}-{key}.npz"
         if path.is_file():
             with np.load(path) as file:
                 faces = Faces(*(file[f.name] for f in fields(Faces)))
         else:
             bar = tqdm(entries, desc=f"measuring {folder} at {side} pixels", unit="img")
-            faces = measure(decode_image(entry, side) for entry in bar)
+            turned = zip(bar, tosses)
+            faces = measure(_turned(decode_image(entry, side), toss) for entry, toss in turned)
             path.parent.mkdir(parents=True, exist_ok=True)
             np.savez_compressed(path, **{f.name: getattr(faces, f.name) for f in fields(Faces)})
         return faces, [str(entry.parent) for entry in entries], [str(entry) for entry in entries]
+
+
+def _turned(picture: np.ndarray, flip: bool) -> np.ndarray:
+    return np.ascontiguousarray(picture[:, ::-1]) if flip else picture

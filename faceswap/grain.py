@@ -74,7 +74,7 @@ def match_grain(
 
 
 def _places(flags: np.ndarray, step: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (y, x) of at most about SAMPLES pixels of an image of `size` (h, w), one in a square where a flag is set."""
+    """Returns (y, x) of about SAMPLES pixels of an image of `size` (h, w), one in each square whose flag is set."""
     y, x = np.nonzero(flags)
     y, x = (v[:: max(1, len(v) // SAMPLES)] * step for v in (y, x))
     turn = np.arange(len(y))  # another pixel of every square

@@ -2,10 +2,12 @@
 
 import importlib
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 BENCH = Path(__file__).resolve().parent.parent / "bench"
 
@@ -90,3 +92,23 @@ def test_directions_that_change_faces_alike_are_taken_once(bench):
         for i, effect in enumerate([3 * effects[0], -2 * effects[0], effects[1], 0.5 * effects[5], 0.1 * effects[7]])
     ]
     assert [origin for origin, _, _ in names.strongest(found)] == ["0", "2", "3"]
+
+
+def test_training_pictures_are_measured_as_training_shows_them(bench, tmp_path, monkeypatch):
+    measure, seen = bench("measure"), []
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
+    (tmp_path / "images").mkdir()
+    for number, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / "images" / f"{number:02}.png")
+
+    def keep(turned):
+        seen.append(np.stack(list(turned)))
+        return measure.Faces(*(np.zeros(40) for _ in fields(measure.Faces)))
+
+    monkeypatch.setattr(measure, "measure", keep)
+    for flip in (True, True, False):
+        measure.training_faces(tmp_path / "images", 8, tmp_path / "cache", flip)
+    assert len(seen) == 2, "the second time they come from the cache"
+    mirrored = (seen[0] == pictures[:, :, ::-1]).all((1, 2, 3))
+    assert 10 < mirrored.sum() < 30 and (seen[0][~mirrored] == pictures[~mirrored]).all()
+    assert (seen[1] == pictures).all()
