@@ -1,11 +1,8 @@
-"""A training run from its settings: device, data, state, files. One process or torchrun's workers, one event stream."""
+"""A training run from its settings: device, data, state, files. One process or several workers, one event stream."""
 
 import dataclasses
 import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -248,18 +245,9 @@ def _describe_run(run_dir: Path, config: TrainConfig, dataset: Dataset) -> None:
 
 
 def join_workers(device: torch.device) -> tuple[int, int]:
-    """(rank, world size); joins torchrun's group when this process is one of its workers."""
+    """(rank, world size); joins the group when this process is one of its workers."""
     if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return 0, 1
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return dist.get_rank(), dist.get_world_size()
-
-
-def start_workers(n_gpu: int, arguments: Sequence[str]) -> int:
-    """Runs `python -m sgan ARGUMENTS` in n_gpu processes under torchrun; returns its exit code."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={n_gpu}"]
-    signal.signal(signal.SIGINT, lambda *_: None)  # a Ctrl-C reaches torchrun too, which passes it on to the workers
-    process = subprocess.Popen([*command, "-m", "sgan", *arguments])
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())  # or the workers would outlive this process
-    return process.wait()

@@ -178,24 +178,30 @@ def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     import torch
 
     from sgan.data import list_images
-    from sgan.launch import start_workers
     from sgan.spawn import check_workers
 
     config = make_config(options, torch.cuda.is_available())
     if config.n_gpu > 1 and "RANK" not in os.environ:
         check_workers(config)  # here, so that one sentence says what is wrong and not every worker
         list_images(config.image_folder_path)
-        code = start_workers(config.n_gpu, arguments)
-        return _fail(_say_where_it_stands(config), code) if code else 0
+        return run_crew(config, arguments)
     return drive(config, arguments, read_journal(options.replay) if options.replay else [])
 
 
-def _say_where_it_stands(config: TrainConfig) -> str:
+def run_crew(config: TrainConfig, arguments: Sequence[str]) -> int:
+    """`train` in several processes, of which the first one speaks; returns the exit code."""
+    from sgan.crew import Crew
     from sgan.launch import newest_state
 
+    crew = Crew(config.n_gpu, arguments)
+    failure = crew.wait()
+    if failure is None:
+        return 0
     newest = newest_state(config.save_folder_path)
     how = f"the same command goes on from {newest}" if newest else "no state was saved yet"
-    return f"the workers ended early (what they said is above); {how}"
+    if crew.asked:
+        return _fail(f"interrupted before the training could end in order; {how}", 130)
+    return _fail(f"{failure}, so the others were ended too; {how}", max(failure.code, 1))
 
 
 def read_journal(path: str) -> list[dict]:

@@ -1,6 +1,7 @@
 """A training as a progress bar: what `python -m sgan train` shows of the events of a run."""
 
 import os
+import re
 import shlex
 import signal
 import sys
@@ -8,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sgan.config import TrainConfig
+
+LOST = re.compile("gloo|NCCL|[Cc]onnection")  # in what PyTorch says when another process of the group has ended
 
 
 def drive(config: TrainConfig, arguments: Sequence[str], replay: Sequence[dict]) -> int:
@@ -19,9 +22,16 @@ def drive(config: TrainConfig, arguments: Sequence[str], replay: Sequence[dict])
     signal.signal(signal.SIGINT, _stop_once(control))
     signal.signal(signal.SIGTERM, _stop_once(control))
     quiet = os.environ.get("RANK", "0") != "0"
-    with Progress(config, quiet) as progress:
-        for event in run_training(config, control, progress.decoding, progress.open, replay):
-            progress.show(event)
+    try:
+        with Progress(config, quiet) as progress:
+            for event in run_training(config, control, progress.decoding, progress.open, replay):
+                progress.show(event)
+    except RuntimeError as error:
+        if "RANK" not in os.environ or not LOST.search(str(error)):
+            raise
+        if not quiet:
+            print("error: another process of this training is gone", file=sys.stderr)
+        return 1
     if progress.unsaved:
         text = f"the last state could not be saved ({progress.unsaved}); what was saved before is in the folder"
         print(f"error: {text}", file=sys.stderr)

@@ -20,7 +20,7 @@ FLOORS = {
         {"main", "main_sample", "main_convert", "main_judge", "main_progress"}
         | {"panel", "panel_train", "panel_faces", "panel_form", "panel_walk", "panel_nearest", "panel_text"}
         | {"panel_checks", "panel_page", "panel_export", "panel_class", "panel_candidates"},
-        {"judging", "inspection", "editing", "persona", "walk", "nearest", "launch", "spawn"},
+        {"judging", "inspection", "editing", "persona", "walk", "nearest", "launch", "spawn", "crew"},
         {"sampling", "loop", "resume", "step", "arithmetic", "meter", "rescue", "logs", "record"},
         {"state", "export"},
         {"formats"},

@@ -17,7 +17,7 @@ from PIL import Image
 from processes import ROOT, environment, exit_code, real_sgan, sgan, start, start_workers
 
 from provenance import GENERATED, read_mark
-from sgan import launch, main
+from sgan import crew, launch, main
 from sgan.config import PRESETS, ConfigError, TrainConfig
 from sgan.events import Saved
 from sgan.state import TrainState, load_state, save_generator
@@ -208,9 +208,26 @@ def test_workers_stop_together(faces, tmp_path):
     assert 0 < load_state(run).nimg < 10**6 and (run / "generator.safetensors").exists()
 
 
+def test_ctrl_c_ends_all_workers_with_a_saved_state(faces, tmp_path):
+    """As a terminal does it: the signal goes to the whole foreground group."""
+    run, out, err = tmp_path / "run", tmp_path / "out", tmp_path / "err"
+    arguments = ["train", "--image_folder_path", faces, *TINY, "--save_folder_path", run, "--n_sample_total", 10**6]
+    command = [sys.executable, "-m", "sgan", *map(str, arguments), "--n_gpu", "2"]
+    with open(out, "w") as said, open(err, "w") as told:
+        variables = environment(tmp_path / "cache")
+        process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=told, env=variables, start_new_session=True)
+        wait_for(run / "stats.jsonl", 2)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(240) == 0
+    last = out.read_text().splitlines()[-1]
+    assert last.startswith("Stopped and saved in") and out.read_text().count("Stopped and saved") == 1
+    assert "error" not in err.read_text() and "Traceback" not in err.read_text() and "W1" not in err.read_text()
+    assert 0 < load_state(run).nimg < 10**6
+
+
 @forks
 def test_a_killed_worker_ends_the_run_with_a_state_to_go_on_from(faces, tmp_path):
-    """With the real torchrun: one sentence at the end, and the same command goes on."""
+    """The last line says who ended and how to go on, and the same command does."""
     run, log = tmp_path / "run", tmp_path / "log"
     arguments = ["train", "--image_folder_path", faces, *TINY, "--save_folder_path", run, "--save_every", 8]
     variables = dict(RANDOM_UNREAL_FACE_CACHE=tmp_path / "cache", OMP_NUM_THREADS=1)
@@ -221,10 +238,56 @@ def test_a_killed_worker_ends_the_run_with_a_state_to_go_on_from(faces, tmp_path
     said = log.read_text()
     state = load_state(run)
     last = said.strip().splitlines()[-1]
-    assert last.startswith("error: the workers ended early") and f"state-{state.nimg:09d}" in last, said
+    assert last.startswith("error: worker 1 was ended by SIGKILL") and f"state-{state.nimg:09d}" in last, said
+    assert "Traceback" not in said and said.count("error:") <= 2 and "third_party" not in said
     assert said.count("6 images in 1 folders") == 1  # one process alone speaks
     more = sgan(*arguments, "--n_sample_total", state.nimg + 8, "--n_gpu", 1, cache=tmp_path / "cache")
     assert more.returncode == 0 and f"going on after {state.nimg / 1000:g} kimg" in more.stdout
+
+
+@pytest.fixture
+def gang(monkeypatch):
+    """A function that makes a Crew of processes with this code, by rank; the handlers of signals are kept, not set."""
+    popen, handlers = subprocess.Popen, {}
+    monkeypatch.setattr(crew.signal, "signal", handlers.__setitem__)
+
+    def make(*codes):
+        def start_one(command, env, start_new_session):
+            assert start_new_session and env["WORLD_SIZE"] == str(len(codes)) and command[-2:] == ["sgan", "train"]
+            return popen([sys.executable, "-c", codes[int(env["RANK"])]], stdout=subprocess.PIPE, text=True)
+
+        monkeypatch.setattr(crew.subprocess, "Popen", start_one)
+        return crew.Crew(len(codes), ["train"]), handlers
+
+    return make
+
+
+WAIT = "import time; time.sleep(600)"
+DULL = "import signal, time; signal.signal(15, lambda *_: None); print(flush=True)\nwhile True: time.sleep(1)"
+
+
+@forks
+def test_the_worker_that_failed_is_told_and_the_others_are_ended(gang, monkeypatch):
+    monkeypatch.setattr(crew, "LAST_WORDS", 0.5)
+    dies = "import os; os.kill(os.getpid(), 9)"
+    made, _ = gang(WAIT, dies, DULL)
+    assert made.wait() == (1, -9)
+    assert [worker.returncode for worker in made.workers][:2] == [-15, -9] and made.workers[2].returncode in (-15, -9)
+    assert str(crew.Failure(1, -9)) == "worker 1 was ended by SIGKILL (too little memory?)"
+    assert "worker 0 failed with exit code 3" in str(crew.Failure(0, 3))
+    assert gang("", "")[0].wait() is None and gang("", "raise SystemExit(3)")[0].wait() == (1, 3)
+
+
+@forks
+def test_whoever_insists_ends_workers_that_do_not_end(gang):
+    made, handlers = gang(DULL, DULL)
+    assert {signal.SIGINT, signal.SIGTERM} <= set(handlers)
+    for worker in made.workers:
+        worker.stdout.readline()  # it takes no notice of SIGTERM from now on
+    for _ in range(3):
+        assert [worker.poll() for worker in made.workers] == [None, None]
+        handlers[signal.SIGINT](signal.SIGINT, None)
+    assert made.wait().code == -9 and made.asked == 3
 
 
 def worker_of(run, rank):
