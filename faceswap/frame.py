@@ -29,8 +29,8 @@ class Frame:
     def around(cls, points: np.ndarray, size: tuple[int, int]) -> Frame:
         """Returns the frame of a face with [468, 3] `points` in a picture of `size` (h, w)."""
         width = face_width(points)
-        rect = bounding_rect(points, MARGIN * width + 2, size)
-        return cls(rect, max(1, int(np.ceil(width / GRID_FACE))))
+        rect, step = bounding_rect(points, MARGIN * width + 2, size), max(1, int(np.ceil(width / GRID_FACE)))
+        return cls(whole_cells(rect, step, points[:, :2].mean(0), size), step)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -88,3 +88,25 @@ class Frame:
         out = scale_points(points, self.step)
         out[:, :2] += self.rect[:2]
         return out
+
+
+def whole_cells(rect: Rect, step: int, middle: np.ndarray, size: tuple[int, int]) -> Rect:
+    """Returns a rectangle made larger on both sides until it holds whole cells, so far as the picture reaches.
+
+    The cells of a mirrored face then are the mirrored cells. What cannot be shared out evenly goes to the side that is
+    nearer to the middle of the face.
+
+    Args:
+        step: side of a cell in pixels.
+        middle: (x, y) of the face.
+        size: (h, w) of the picture.
+    """
+    low, high = list(rect[:2]), list(rect[2:])
+    for axis, end in enumerate(size[::-1]):
+        more = -(high[axis] - low[axis]) % step
+        nearer = middle[axis] - low[axis] + 0.5 < high[axis] - middle[axis] - 0.5  # edges lie half a pixel out
+        before = more // 2 + (more % 2 and int(nearer))
+        if low[axis] >= before and high[axis] + more - before <= end:
+            low[axis] -= before
+            high[axis] += more - before
+    return *low, *high

@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_faceswap_drawing import draw_face, place_mesh
 
 from faceswap import warp
@@ -146,3 +148,20 @@ def test_filling_a_mirrored_pair_gives_the_mirrored_share():
     share = warp.hidden_share(source, target)
     flipped = warp.hidden_share(mirror_points(source, 256), mirror_points(target, 256))
     assert share.sum() == pytest.approx(flipped.sum(), rel=1e-3) and share.max() > 0.9
+
+
+@given(
+    middle=st.tuples(st.floats(150, 250), st.floats(150, 250)),
+    eyes_apart=st.floats(40, 180),
+    width=st.integers(400, 460),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_frame_of_a_mirrored_face_is_the_mirrored_frame(middle, eyes_apart, width):
+    points = place_mesh(middle, eyes_apart, yaw=0.2)  # one that leans to no side has no nearer one
+    frame = Frame.around(points, (420, width))
+    x0, y0, x1, y1 = frame.rect
+    other = Frame.around(mirror_points(points, width), (420, width))
+    assert other.step == frame.step
+    assert np.abs(np.subtract(other.rect, (width - x1, y0, width - x0, y1))).max() == 0
+    if x0 > 0 and x1 < width:
+        assert (x1 - x0) % frame.step == 0
