@@ -6,20 +6,25 @@ and the full-range one on overlapping tiles those of a body shot. Every detectio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from faceswap.geometry import overlap
+from faceswap.graphs import in_calling_thread
 
 WHOLE = 1280  # the whole picture is looked at with its longer side at most this
 TILED = 2048  # ... and tile by tile with its longer side at most this
 TILE = 384  # with 512 two of 16 faces of 24 pixels were missed, with this none
 SHARED = 128  # by which tiles overlap: more than a face too small for the whole picture's detectors
 ALL = -1  # tiles
+SHORT_RANGE, FULL_RANGE = 0, 1  # the networks, by MediaPipe's numbers
+BOTH = (SHORT_RANGE, FULL_RANGE)
 MIN_CONFIDENCE = 0.5
 SAME = 0.5  # overlap from which two detections are one
+ENOUGH = 1.5  # pixels per pixel of a crop, above which it is averaged before it is sampled
 
 
 @dataclass(frozen=True)
@@ -42,18 +47,18 @@ class Detector:
     def __init__(self):
         self._networks: dict[int, object] = {}
 
-    def detect(self, image: np.ndarray, whole: bool = True, tile: int | None = ALL) -> list[Detection]:
+    def detect(self, image: np.ndarray, whole: Sequence[int] = BOTH, tile: int | None = ALL) -> list[Detection]:
         """Returns all faces of a uint8 [H, W, 3] RGB image, each once.
 
         Args:
-            whole: search the whole picture.
+            whole: the networks that search the whole picture; none of them when empty.
             tile: where to search for faces too small for that: on ALL tiles, on none (None), or on one of them, whose
                 number may be larger than there are tiles and then starts anew.
         """
         found: list[Detection] = []
         if whole:
             small, scale = shrink(image, WHOLE)
-            found = merge(self._run(0, small, (0, 0), scale) + self._run(1, small, (0, 0), scale))
+            found = merge([one for model in whole for one in self._run(model, small, (0, 0), scale)])
         return found if tile is None else merge(found + self._tiles(image, tile))
 
     def _tiles(self, image: np.ndarray, number: int) -> list[Detection]:
@@ -66,7 +71,8 @@ class Detector:
         corners = [(x, y) for y in tile_starts(height) for x in tile_starts(width)]
         for x, y in corners if number == ALL else [corners[number % len(corners)]]:
             tile = np.ascontiguousarray(small[y : y + TILE, x : x + TILE])
-            found += [d for d in self._run(1, tile, (x, y), scale) if not _at_seam(d, x, y, tile, small, scale)]
+            seen = self._run(FULL_RANGE, tile, (x, y), scale)
+            found += [one for one in seen if not _at_seam(one, x, y, tile, small, scale)]
         return found
 
     def _run(self, model: int, image: np.ndarray, corner: tuple[int, int], scale: float) -> list[Detection]:
@@ -74,7 +80,7 @@ class Detector:
         if model not in self._networks:
             from mediapipe.python.solutions.face_detection import FaceDetection
 
-            self._networks[model] = FaceDetection(MIN_CONFIDENCE, model_selection=model)
+            self._networks[model] = in_calling_thread(FaceDetection)(MIN_CONFIDENCE, model_selection=model)
         height, width = image.shape[:2]
         found = []
         for item in self._networks[model].process(image).detections or ():
@@ -142,20 +148,19 @@ def crop_upright(
     scale = side / size
     linear = np.stack([across, down], 1) * scale
     crop_to_image = np.concatenate([linear, (middle - linear @ np.full(2, (size - 1) / 2))[:, None]], 1)
-    reach = side * 0.75 + 2
+    reach = side / 2 * np.abs(across).sum() + 2 * max(scale, 1)
     x0, y0 = (max(int(np.floor(v - reach)), 0) for v in middle)
     x1, y1 = (min(int(np.ceil(v + reach)) + 1, limit) for v, limit in zip(middle, image.shape[1::-1], strict=True))
     if x1 <= x0 or y1 <= y0:
         return np.zeros((size, size, 3), np.uint8), crop_to_image
-    step = min(max(int(scale + 0.3), 1), x1 - x0, y1 - y0)  # whole numbers of pixels are averaged several times faster
-    width, height = (x1 - x0) // step, (y1 - y0) // step
-    part = image[y0 : y0 + height * step, x0 : x0 + width * step]
-    if step > 1:
-        part = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
-    to_part = crop_to_image.copy()
+    part, to_part = image[y0:y1, x0:x1], crop_to_image.copy()
     to_part[:, 2] -= (x0, y0)
-    to_part[:, 2] = (to_part[:, 2] + 0.5) / step - 0.5
-    to_part[:, :2] /= step
-    flags = (cv2.INTER_CUBIC if scale < step else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+    while scale > ENOUGH and min(part.shape[:2]) > 1:  # halving is several times faster than any other averaging
+        height, width = part.shape[0] // 2, part.shape[1] // 2
+        part = cv2.resize(part[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+        scale /= 2
+        to_part[:, 2] = (to_part[:, 2] + 0.5) / 2 - 0.5
+        to_part[:, :2] /= 2
+    flags = (cv2.INTER_CUBIC if scale < ENOUGH / 2 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
     crop = cv2.warpAffine(part, to_part, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return crop, crop_to_image

@@ -15,14 +15,17 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from faceswap.detection import ALL, Detector, crop_upright
+from faceswap.detection import ALL, BOTH, Detector, crop_upright
 from faceswap.geometry import overlap, scale_points, transform_points
-from faceswap.regions import LEFT_EYE, OVAL, RIGHT_EYE, box_of, mirror_points
+from faceswap.graphs import MESH_SIDE, MeshNetwork, in_calling_thread
+from faceswap.regions import LEFT_EYE, RIGHT_EYE, box_of, face_width, mirror_points
 
 LANDMARKERS = ("mesh", "fan")
-CROP = 320  # side of the square the mesh sees, pixels
-FOLLOW_CROP = 256  # ... while it follows a face: its own square inside that then has the size of its input
-CROP_MARGIN = 2.0  # side of that square / longer side of the face's box
+CROP = 320  # side of the square in which a detected face is looked for, pixels
+CROP_MARGIN = 2.0  # side of that square / longer side of the detector's box
+MESH_MARGIN = 1.35  # side of the square the mesh is made for / longer side of the upright box around its points
+STRAY = 0.05  # face widths off the middle of that square from which a followed face is looked at again
+LOOKS = 4  # times at most
 SMALL = 384  # pictures with a shorter longer side are enlarged to it before they are searched
 SAME_FACE = 0.5  # overlap from which two results are one face
 
@@ -52,7 +55,11 @@ class MeshLandmarker:
 
     def __init__(self):
         self._detector = Detector()
-        self._mesh = None
+        self._mesh = self._network = None
+
+    def apart(self) -> MeshLandmarker:
+        """Returns a landmarker with networks of its own, for another thread: they are not to be shared by two."""
+        return type(self)()
 
     def find(self, image: np.ndarray) -> list[np.ndarray]:
         """Returns [468, 3] float32 mesh points per face, largest face first; small pictures are looked at enlarged."""
@@ -66,7 +73,7 @@ class MeshLandmarker:
         return self.find_others(image, ())
 
     def find_others(
-        self, image: np.ndarray, known: Sequence[np.ndarray], whole: bool = True, tile: int | None = ALL
+        self, image: np.ndarray, known: Sequence[np.ndarray], whole: Sequence[int] = BOTH, tile: int | None = ALL
     ) -> list[np.ndarray]:
         """Returns the faces that are not among the `known`, largest first.
 
@@ -89,16 +96,23 @@ class MeshLandmarker:
         return sorted(found, key=lambda p: -np.prod(box_of(p)[2:] - box_of(p)[:2]))
 
     def follower(self) -> Callable[[np.ndarray, np.ndarray], np.ndarray | None]:
-        """Returns a function (image, landmarks in the frame before) -> landmarks now, or None when the face is lost.
+        """Returns a function (image, landmarks where the face is about) -> its landmarks, or None when it is not there.
 
-        It is to be given the frames of one face in their order: the network looks where the face was.
+        It has a network of its own and remembers nothing. A face that has moved is looked at again where it was seen:
+        the mesh errs when it is off the middle of its square.
         """
-        network = _new_mesh(video=True)
+        network = MeshNetwork()
 
-        def follow(image: np.ndarray, before: np.ndarray) -> np.ndarray | None:
-            crop, to_image = _crop_around(image, before, FOLLOW_CROP)
-            points = _mesh_points(network, crop)
-            return None if points is None else _move(points, to_image)
+        def follow(image: np.ndarray, points: np.ndarray) -> np.ndarray | None:
+            for _ in range(LOOKS):
+                crop, to_image = _crop_around(image, points)
+                seen = network(crop)
+                if seen is None:
+                    return None
+                before, points = points, _move(seen, to_image)
+                if np.linalg.norm((points - before)[:, :2].mean(0)) < STRAY * face_width(points):
+                    break
+            return points
 
         return follow
 
@@ -109,37 +123,41 @@ class MeshLandmarker:
             size: longer side of the face's box in pixels.
         """
         if self._mesh is None:
-            self._mesh = _new_mesh(video=False)
+            self._mesh, self._network = _face_mesh(), MeshNetwork()
         crop, to_image = crop_upright(image, eyes, size * CROP_MARGIN, CROP)
         first = _mesh_points(self._mesh, crop)
         if first is None:
             return None
         first = _move(first, to_image)
-        crop, to_image = _crop_around(image, first, CROP)
-        straight = _mesh_points(self._mesh, crop)
-        mirrored = _mesh_points(self._mesh, np.ascontiguousarray(crop[:, ::-1]))
-        if straight is None or mirrored is None:
-            return first
-        return _move(0.5 * (straight + mirror_points(mirrored, CROP)), to_image)
+        for _ in range(2):
+            crop, to_image = _crop_around(image, first)
+            straight, mirrored = self._network(crop), self._network(np.ascontiguousarray(crop[:, ::-1]))
+            if straight is None or mirrored is None:
+                break
+            first = _move(0.5 * (straight + mirror_points(mirrored, MESH_SIDE)), to_image)
+        return first
 
 
-def _new_mesh(video: bool):
-    """Returns a Face Mesh network for one face; for video it looks where the face was in the picture before."""
+def _face_mesh():
+    """Returns MediaPipe's Face Mesh with its own detector before it, for one face in pictures without order."""
     from mediapipe.python.solutions.face_mesh import FaceMesh
 
-    return FaceMesh(static_image_mode=not video, max_num_faces=1, refine_landmarks=False)
+    return in_calling_thread(FaceMesh)(static_image_mode=True, max_num_faces=1, refine_landmarks=False)
 
 
-def _crop_around(image: np.ndarray, points: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns an upright square of `side` pixels around known landmarks, and crop_to_image [2, 3]."""
-    eyes = np.stack([points[list(RIGHT_EYE), :2].mean(0), points[list(LEFT_EYE), :2].mean(0)])
-    oval = points[list(OVAL), :2]
-    size = float(np.linalg.norm(oval[0] - oval[len(oval) // 2]))
-    return crop_upright(image, eyes, size * CROP_MARGIN, side, centre=oval.mean(0))
+def _crop_around(image: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the upright square around known landmarks that the mesh was made for, and crop_to_image [2, 3]."""
+    eyes = points[[RIGHT_EYE[0], LEFT_EYE[0]], :2]
+    across = eyes[1] - eyes[0]
+    across = across / max(float(np.linalg.norm(across)), 1e-6)
+    turn = np.stack([across, (-across[1], across[0])])  # image_to_upright
+    upright = points[:, :2] @ turn.T
+    low, high = upright.min(0), upright.max(0)
+    return crop_upright(image, eyes, MESH_MARGIN * float((high - low).max()), MESH_SIDE, centre=(low + high) / 2 @ turn)
 
 
 def _mesh_points(network, crop: np.ndarray) -> np.ndarray | None:
-    """Returns the mesh [468, 3] in pixels of a square crop, or None when the network sees no face in it."""
+    """Returns the mesh [468, 3] in pixels of a square crop, or None when Face Mesh sees no face in it."""
     result = network.process(crop).multi_face_landmarks
     if not result:
         return None

@@ -1,11 +1,11 @@
-"""Stages that work at the same time: an iterator that is worked out in a thread of its own, a little ahead."""
+"""Stages that work at the same time: an iterator worked out in a thread of its own a little ahead, a call aside."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 PATIENCE = 0.1  # seconds between looks whether anyone still wants the next item
@@ -50,3 +50,30 @@ def ahead(items: Iterator[Item], count: int) -> Iterator[Item]:
     finally:
         unwanted.set()
         thread.join()
+
+
+class Aside(Generic[Item]):
+    """A call that is worked out in a thread of its own while its starter goes on.
+
+    Args:
+        work, args: what is called, and with what; nobody else may use or change them until the result is there.
+    """
+
+    def __init__(self, work: Callable[..., Item], *args):
+        self._result: Item | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(work, args), name="aside")
+        self._thread.start()
+
+    def _run(self, work: Callable[..., Item], args: tuple) -> None:
+        try:
+            self._result = work(*args)
+        except BaseException as error:  # told to whoever waits for the result
+            self._error = error
+
+    def result(self) -> Item:
+        """Waits until the call has ended; returns what it returned, or raises what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._result

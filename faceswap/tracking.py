@@ -6,23 +6,26 @@ decide. Landmarks pass a One-Euro filter, which is slow where a face rests and q
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
-from faceswap.detection import crop_upright
+from faceswap.detection import ALL, BOTH, FULL_RANGE, SHORT_RANGE, crop_upright
 from faceswap.geometry import overlap
-from faceswap.landmarks import Landmarker
+from faceswap.landmarks import SAME_FACE, Landmarker
+from faceswap.pipeline import Aside
 from faceswap.regions import LEFT_EYE, RIGHT_EYE, box_of, face_width, to_mesh
 
 MIN_CUTOFF = 1.2  # Hz, of a face at rest
 BETA = 22.0  # Hz more for each face width per second
 SPEED_CUTOFF = 6.0  # Hz, of the speed's own filter
 JUMP = 0.25  # face widths in one frame from which a face has jumped and the filter starts anew
-LOOK = 12  # frames between searches for new faces while some are followed
-LOOK_CLOSELY = 4  # frames between searches of one tile, for small faces: a frame must not take much longer than others
+LOOK = 12  # frames between two searches of a whole frame by one network while some faces are followed
+LOOK_CLOSELY = 4  # frames between searches of one tile, for small faces
+# In which of LOOK frames which network searches the whole: never two of them, or one and a tile, in the same frame.
+TURNS: dict[int, Sequence[int]] = {2: (FULL_RANGE,), 6: (SHORT_RANGE,)}
 FORGET = 2.0  # seconds after which a face that is gone is not taken up again
 ALIKE = 14.0  # mean difference of two pictures of a face (CIELAB) below which they show one person
 PATCH = 12  # side of that picture, pixels
@@ -35,6 +38,7 @@ class OneEuro:
         self._points: np.ndarray | None = None
         self._raw: np.ndarray | None = None
         self._speed: np.ndarray | None = None
+        self._width = 1.0
 
     def __call__(self, points: np.ndarray, seconds: float) -> np.ndarray:
         """Returns the filtered points [N, 3]; the first ones, and those after a jump, as they are.
@@ -43,25 +47,25 @@ class OneEuro:
             points: [N, 3] landmarks in pixels.
             seconds: since the points before.
         """
-        width = max(face_width(points), 1.0)
-        seconds = max(seconds, 1e-4)
-        if self._points is None or self._jumped(points, width):
-            self._points, self._raw, self._speed = points.copy(), points, np.zeros(len(points), np.float32)
-            return points
-        moved = np.linalg.norm(points[:, :2] - self._raw[:, :2], axis=1) / (width * seconds)
-        common = np.linalg.norm((points[:, :2] - self._raw[:, :2]).mean(0)) / (width * seconds)
-        speed = np.minimum(moved, common + 1.0)  # one landmark that trembles does not open its own filter
+        width, before = max(face_width(points), 1.0), self._width
+        seconds, self._width = max(seconds, 1e-4), width
+        if self._points is None:
+            return self._start(points)
+        moves = points[:, :2] - self._raw[:, :2]
+        shift = float(np.linalg.norm(moves.mean(0))) / width
+        if shift > JUMP or not 0.8 < width / before < 1.25:  # a cut, or a new position after it was lost
+            return self._start(points)
+        moved = np.sqrt(np.einsum("ij,ij->i", moves, moves)) / (width * seconds)
+        speed = np.minimum(moved, shift / seconds + 1.0)  # one landmark that trembles does not open its own filter
         self._speed = self._speed + smoothing(SPEED_CUTOFF, seconds) * (speed - self._speed)
         share = smoothing(MIN_CUTOFF + BETA * np.maximum(self._speed - REST, 0), seconds)[:, None]
         self._points = (self._points + share * (points - self._points)).astype(np.float32)
         self._raw = points
         return self._points
 
-    def _jumped(self, points: np.ndarray, width: float) -> bool:
-        """Returns whether the face is elsewhere or another: a cut, or a new position after it was lost."""
-        before = self._raw[:, :2].mean(0)
-        grown = width / max(face_width(self._raw), 1.0)
-        return bool(np.linalg.norm(points[:, :2].mean(0) - before) > JUMP * width or not 0.8 < grown < 1.25)
+    def _start(self, points: np.ndarray) -> np.ndarray:
+        self._points, self._raw, self._speed = points.copy(), points, np.zeros(len(points), np.float32)
+        return points
 
 
 REST = 0.04  # face widths per second: the speed that trembling alone seems to have
@@ -80,10 +84,13 @@ class Track:
     points: np.ndarray  # [468, 3] as last seen, filtered
     raw: np.ndarray  # ... not filtered
     look: np.ndarray  # what the face looks like
-    follow: Callable | None = None
     speed: np.ndarray = field(default_factory=lambda: np.zeros(2, np.float32))  # pixels per second
     unseen: float = 0.0  # seconds
     filter: OneEuro = field(default_factory=OneEuro)
+
+    def predicted(self, seconds: float) -> np.ndarray:
+        """Returns the landmarks [468, 3] moved on by its speed."""
+        return self.raw + np.append(self.speed * min(seconds, 0.1), 0).astype(np.float32)
 
     def expected(self, seconds: float) -> np.ndarray:
         """Returns the middle (x, y) where the face should be by now."""
@@ -92,13 +99,17 @@ class Track:
 
 def face_look(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Returns float32 [PATCH, PATCH, 3] CIELAB: a small upright picture of the face, to know a person again."""
-    eyes = np.stack([points[list(RIGHT_EYE), :2].mean(0), points[list(LEFT_EYE), :2].mean(0)])
+    eyes = points[[RIGHT_EYE[0], LEFT_EYE[0]], :2]
     crop, _ = crop_upright(image, eyes, face_width(points), PATCH, centre=points[:, :2].mean(0))
     return cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
 class Tracker:
     """Follows all faces of a sequence of frames.
+
+    New faces are searched for in a thread of its own until the next frame is there, whose update always waits for the
+    result: what is found depends on the frames alone, never on how fast the machine is. A frame in which no face is
+    followed is searched at once.
 
     Args:
         landmarker: finds faces; one that can follow them is asked to search only now and then.
@@ -107,6 +118,10 @@ class Tracker:
 
     def __init__(self, landmarker: Landmarker, steady: bool = True):
         self.landmarker, self.steady = landmarker, steady
+        self._can_follow = hasattr(landmarker, "follower")
+        self._follow: Callable | None = None
+        self._searcher: Landmarker | None = None
+        self._search: Aside[list[np.ndarray]] | None = None
         self._tracks: list[Track] = []
         self._lost: list[Track] = []
         self._count = self._frame = self._tile = 0
@@ -118,15 +133,18 @@ class Tracker:
             image: uint8 [H, W, 3] RGB.
             seconds: since the frame before.
         """
-        can_follow = hasattr(self.landmarker, "follower")
         before, self._tracks = self._tracks, []
-        if can_follow:
+        if self._can_follow:
+            if self._follow is None:
+                self._follow, self._searcher = self.landmarker.follower(), self.landmarker.apart()
             before = self._followed(image, before, seconds)
-            found = self._searched(image)
+            found = self._found(image)
         else:
             found = [to_mesh(points) for points in self.landmarker.find(image)]
         self._lost = before + self._lost
         self._assign(image, found, seconds)
+        if self._can_follow and self._tracks:
+            self._start_search(image, missed=bool(before))
         for track in self._lost:
             track.unseen += seconds
         self._lost = [track for track in self._lost if track.unseen <= FORGET]
@@ -138,7 +156,7 @@ class Tracker:
         """Takes up the faces that are still where they were; returns those that are not."""
         gone = []
         for track in before:
-            points = track.follow(image, track.raw) if track.follow else None
+            points = self._follow(image, track.predicted(seconds))
             rival = next((t for t in self._tracks if points is not None and same_place(t.raw, points)), None)
             if points is None or not plausible(track.raw, points):
                 gone.append(track)
@@ -152,14 +170,32 @@ class Tracker:
                 gone.append(track)
         return gone
 
-    def _searched(self, image: np.ndarray) -> list[np.ndarray]:
-        """Returns faces that are not followed yet, when it is time to look for them."""
-        alone, known = not self._tracks, [track.raw for track in self._tracks]
-        if self._frame == 0:
-            return self.landmarker.find_others(image, known)
-        whole, closely = alone or self._frame % LOOK == 0, alone or self._frame % LOOK_CLOSELY == 0
-        self._tile += closely
-        return self.landmarker.find_others(image, known, whole, self._tile if closely else None)
+    def _found(self, image: np.ndarray) -> list[np.ndarray]:
+        """Returns faces that are not followed yet: those of the search of the frame before, moved on to this one."""
+        earlier, self._search = self._search.result() if self._search else [], None
+        if not self._tracks:
+            self._tile += 1
+            return self._searcher.find_others(image, (), BOTH, self._tile if self._frame else ALL)
+        found, boxes = [], [box_of(track.raw) for track in self._tracks]
+        for points in earlier:
+            now = self._follow(image, points)
+            if now is None or not plausible(points, now) or any(overlap(box_of(now), b) >= SAME_FACE for b in boxes):
+                continue
+            boxes.append(box_of(now))
+            found.append(now)
+        return found
+
+    def _start_search(self, image: np.ndarray, missed: bool) -> None:
+        """Begins to look for faces that are not followed, when it is time to, or when one has just been lost."""
+        whole, tile = TURNS.get(self._frame % LOOK, ()), None
+        if missed:
+            whole = BOTH
+        elif self._frame % LOOK_CLOSELY == 0:
+            self._tile += 1
+            tile = self._tile
+        if whole or tile is not None:
+            known = [track.raw for track in self._tracks]
+            self._search = Aside(self._searcher.find_others, image.copy(), known, whole, tile)
 
     def _assign(self, image: np.ndarray, found: list[np.ndarray], seconds: float) -> None:
         """Gives each face found to the track it most likely belongs to, or to a new one."""
@@ -178,8 +214,7 @@ class Tracker:
                 self._lost.remove(track)
                 self._see(track, image, found[number], seconds)
         for number in sorted(free):
-            follow = self.landmarker.follower() if hasattr(self.landmarker, "follower") else None
-            track = Track(self._count, found[number], found[number], looks[number], follow)
+            track = Track(self._count, found[number], found[number], looks[number])
             self._count += 1
             self._see(track, image, found[number], seconds)
 

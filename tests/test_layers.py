@@ -38,13 +38,14 @@ FLOORS = {
         {"video", "batch", "match", "align"},
         {"swap", "tracking"},
         {"landmarks", "detection", "warp", "mask", "skin", "colour", "grain", "blending", "frame", "sheet", "preview"},
-        {"regions", "geometry", "images", "pipeline"},
+        {"regions", "geometry", "images", "pipeline", "graphs"},
     ],
     "provenance": [{"__init__"}, {"files"}, {"xmp"}, {"mark", "leftovers"}],
     "panels": [{"serve"}, {"__init__"}],
+    "bars": [{"__init__"}],
 }
-LEAVES = {"provenance", "panels"}
-WINGS = {"sgan": LEAVES, "faceswap": LEAVES, "provenance": set(), "panels": set()}  # what a package may import of ours
+LEAVES = {"provenance", "panels", "bars"}
+WINGS = {"sgan": LEAVES, "faceswap": LEAVES} | {leaf: set() for leaf in LEAVES}  # what a package may import of ours
 COMMANDS = {"main", "main_sample", "main_convert", "main_judge", "main_video", "__main__"}
 
 
