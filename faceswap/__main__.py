@@ -52,8 +52,7 @@ def run_batch_command(args: argparse.Namespace) -> str:
     """Does a batch with a progress bar and returns its closing line."""
     from collections import Counter
 
-    from tqdm.auto import tqdm
-
+    from bars import progress_bar
     from faceswap.batch import FAILED, KEPT, NO_FACE, REPORT, SHEET, SWAPPED, Job, run_batch
     from faceswap.images import check_folder, list_photos
     from faceswap.main import options_from, plural
@@ -62,7 +61,7 @@ def run_batch_command(args: argparse.Namespace) -> str:
     check_folder(out)
     job = Job(args.src, options_from(args), args.face, args.src_face, args.landmarks)
     rows = run_batch(job, Path(args.dst), out, args.workers)
-    with tqdm(total=len(list_photos(args.dst)), unit="photo") as bar:
+    with progress_bar(total=len(list_photos(args.dst)), unit="photo") as bar:
         for row in rows:
             counts[row.status] += 1
             if row.status == FAILED:
@@ -89,8 +88,7 @@ def align(argv: list[str], prog: str) -> int:
 
 def run_align_command(args: argparse.Namespace) -> str:
     """Cuts out the faces of a folder with a progress bar and returns the closing line."""
-    from tqdm.auto import tqdm
-
+    from bars import progress_bar
     from faceswap.align import align_folder
     from faceswap.images import check_folder, list_photos
     from faceswap.landmarks import make_landmarker
@@ -101,7 +99,7 @@ def run_align_command(args: argparse.Namespace) -> str:
     photos = len(list_photos(args.src))
     landmarker = make_landmarker(args.landmarks, notice=notice)
     done = align_folder(args.src, args.out, args.size, landmarker, args.smallest or 0)
-    for photo in (bar := tqdm(done, total=photos, unit="photo")):
+    for photo in (bar := progress_bar(done, total=photos, unit="photo")):
         squares += len(photo.written)
         small += photo.too_small
         empty += not (photo.written or photo.too_small or photo.problem)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bars import progress_bar
 from sgan.config import ConfigError
 
 
@@ -27,11 +28,11 @@ def run_inspect(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
     if Path(options.out).suffix.lower() not in SUFFIXES:
         raise ConfigError(f"--out {options.out} is no picture file; end it in one of {', '.join(sorted(SUFFIXES))}")
-    from tqdm.auto import tqdm
-
     from sgan.inspection import inspect_pictures, to_json, to_text, write_sheet
 
-    report = inspect_pictures(options.folder, lambda numbers: tqdm(numbers, desc="reading", unit="img", leave=False))
+    report = inspect_pictures(
+        options.folder, lambda numbers: progress_bar(numbers, desc="reading", unit="img", leave=False)
+    )
     print(json.dumps(to_json(report), indent=1) if options.json else to_text(report))
     if report.n_good:
         n = write_sheet(options.folder, options.out)
@@ -64,8 +65,6 @@ def run_metrics(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     for name, low, high in (("n", 10, 100_000), ("seed", 0, 2**31 - 1), ("truncation_psi", -10, 10)):
         if not low <= getattr(options, name) <= high:
             raise ConfigError(f"{name} is {getattr(options, name)}; it must be between {low} and {high}")
-    from tqdm.auto import tqdm
-
     from provenance import COMPOSITE, Mark, write_image
     from sgan.data import open_dataset
     from sgan.judging import MEASURES, check_measures, draw_sample, judge
@@ -73,7 +72,7 @@ def run_metrics(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     from sgan.state import load_generator, write_bytes
 
     def bar(title: str, unit: str):
-        return lambda numbers: tqdm(numbers, desc=title, unit=unit, leave=False)
+        return lambda numbers: progress_bar(numbers, desc=title, unit=unit, leave=False)
 
     measures = options.measures or MEASURES
     check_measures(measures)

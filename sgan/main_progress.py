@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from bars import progress_bar
 from sgan.config import TrainConfig
 
 LOST = re.compile("gloo|NCCL|[Cc]onnection")  # in what PyTorch says when another process of the group has ended
@@ -45,11 +46,11 @@ class Progress:
     """The bar and the lines above it. reason: why the run ended; unsaved: why the last state could not be saved."""
 
     def __init__(self, config: TrainConfig, quiet: bool):
-        from tqdm.auto import tqdm
-
-        self.config, self.quiet, self.tqdm = config, quiet, tqdm
+        self.config, self.quiet = config, quiet
         self.reason = self.unsaved = ""
-        self.bar = tqdm(total=config.n_sample_total, unit="img", smoothing=0.05, disable=quiet, dynamic_ncols=True)
+        self.bar = progress_bar(
+            total=config.n_sample_total, unit="img", smoothing=0.05, disable=quiet, dynamic_ncols=True
+        )
 
     def __enter__(self) -> "Progress":
         return self
@@ -59,7 +60,7 @@ class Progress:
 
     def decoding(self, numbers: Iterable) -> Iterable:
         """The files' numbers, with a bar of their own."""
-        return self.tqdm(numbers, desc="decoding", unit="img", leave=False, disable=self.quiet)
+        return progress_bar(numbers, desc="decoding", unit="img", leave=False, disable=self.quiet)
 
     def open(self, state: Any, dataset: Any) -> None:
         """Says what the run begins with."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bars import progress_bar
 from sgan.config import ConfigError
 
 DEFAULT_CHECKPOINT = "checkpoints/faces"
@@ -167,8 +168,6 @@ def _styles(G: Any, options: argparse.Namespace, seeds: list[int]) -> tuple[Any,
 
 def _write_samples(G: Any, options: argparse.Namespace, seeds: list[int], single: bool) -> list[Path]:
     """Draws and writes the pictures of a sample command; returns their paths, the grid's last."""
-    from tqdm.auto import tqdm
-
     from provenance import GENERATED, Mark, remove_leftovers, write_image
     from sgan.sampling import draw_images
 
@@ -183,7 +182,8 @@ def _write_samples(G: Any, options: argparse.Namespace, seeds: list[int], single
     paths, cells = [], []
     remove_leftovers(Path(options.out).parent if single else options.out)
     quick = len(names) * 4**G.trained_step < QUICK
-    drawn = tqdm(draw_images(G, ws, options.noise_mode, G.trained_step), total=len(names), unit="face", disable=quick)
+    drawn = draw_images(G, ws, options.noise_mode, G.trained_step)
+    drawn = progress_bar(drawn, total=len(names), unit="face", disable=quick)
     for (seed, mix), picture in zip(names, drawn, strict=True):
         if options.resolution and options.resolution != len(picture):
             picture = _resize(picture, options.resolution)

@@ -100,14 +100,14 @@ def imported_roots(folder: str) -> set[str]:
     ],
 )
 def test_every_import_is_pinned(folder, extras):
-    ours = {"sgan", "faceswap", "provenance", "panels", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
+    ours = {"sgan", "faceswap", "provenance", "panels", "bars", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
     others = imported_roots(folder) - set(sys.stdlib_module_names) - ours - {"packaging", "tomllib", "__future__"}
     assert {DISTRIBUTIONS.get(name, name) for name in others} <= set(on("3.11", pins(*extras)))
 
 
 def test_whole_packages_are_packed():
     text = read("pyproject.toml")
-    for package in ("sgan", "faceswap", "provenance", "panels"):
+    for package in ("sgan", "faceswap", "provenance", "panels", "bars"):
         assert f'"{package}"' in re.search(r"^packages = (.*)$", text, re.MULTILINE).group(1)
         data = {path.suffix for path in (ROOT / package).rglob("*") if path.is_file()} - {".py", ".pyc"}
         named = re.search(rf"package-data = .*{package} = \[(.*?)\]", text)
