@@ -18,9 +18,10 @@ from faceswap.landmarks import SAME_FACE, Landmarker
 from faceswap.pipeline import Aside
 from faceswap.regions import LEFT_EYE, RIGHT_EYE, box_of, face_width, to_mesh
 
-MIN_CUTOFF = 1.2  # Hz, of a face at rest
-BETA = 22.0  # Hz more for each face width per second
-SPEED_CUTOFF = 6.0  # Hz, of the speed's own filter
+MIN_CUTOFF = 0.4  # Hz, of a face at rest
+BETA = 26.0  # Hz more for each face width per second: behind a steady motion the face stays 0.6 % of its width
+REST = 0.02  # face widths per second: the speed that trembling alone seems to have
+SPEED_CUTOFF = 5.0  # Hz, of the speed's own filter
 JUMP = 0.25  # face widths in one frame from which a face has jumped and the filter starts anew
 LOOK = 12  # frames between two searches of a whole frame by one network while some faces are followed
 LOOK_CLOSELY = 4  # frames between searches of one tile, for small faces
@@ -51,24 +52,22 @@ class OneEuro:
         seconds, self._width = max(seconds, 1e-4), width
         if self._points is None:
             return self._start(points)
-        moves = points[:, :2] - self._raw[:, :2]
-        shift = float(np.linalg.norm(moves.mean(0))) / width
-        if shift > JUMP or not 0.8 < width / before < 1.25:  # a cut, or a new position after it was lost
-            return self._start(points)
-        moved = np.sqrt(np.einsum("ij,ij->i", moves, moves)) / (width * seconds)
-        speed = np.minimum(moved, shift / seconds + 1.0)  # one landmark that trembles does not open its own filter
-        self._speed = self._speed + smoothing(SPEED_CUTOFF, seconds) * (speed - self._speed)
-        share = smoothing(MIN_CUTOFF + BETA * np.maximum(self._speed - REST, 0), seconds)[:, None]
+        moved = (points[:, :2] - self._raw[:, :2]) / width
+        if np.linalg.norm(moved.mean(0)) > JUMP or not 0.8 < width / before < 1.25:
+            return self._start(points)  # a cut, or a new position after it was lost
+        # Filtered with its direction, the to and fro of trembling is no speed.
+        self._speed = self._speed + np.float32(smoothing(SPEED_CUTOFF, seconds)) * (moved / seconds - self._speed)
+        common = float(np.linalg.norm(self._speed.mean(0)))
+        speed = np.sqrt(np.einsum("ij,ij->i", self._speed, self._speed))
+        speed = np.minimum(speed, common + 1.0)  # one landmark that trembles does not open its own filter
+        share = smoothing(MIN_CUTOFF + BETA * np.maximum(speed - REST, 0), seconds)[:, None]
         self._points = (self._points + share * (points - self._points)).astype(np.float32)
         self._raw = points
         return self._points
 
     def _start(self, points: np.ndarray) -> np.ndarray:
-        self._points, self._raw, self._speed = points.copy(), points, np.zeros(len(points), np.float32)
+        self._points, self._raw, self._speed = points.copy(), points, np.zeros((len(points), 2), np.float32)
         return points
-
-
-REST = 0.04  # face widths per second: the speed that trembling alone seems to have
 
 
 def smoothing(cutoff: np.ndarray | float, seconds: float) -> np.ndarray | float:
