@@ -27,6 +27,7 @@ from faceswap.detection import shrink
 from faceswap.images import check_output
 from faceswap.landmarks import LANDMARKERS, make_landmarker
 from faceswap.main import WINDOW, add_option_flags, can_show, face_name, notice, options_from, plural, run
+from faceswap.pipeline import Behind
 from faceswap.sheet import label
 from faceswap.swap import Swapper, describe
 from faceswap.tracking import Track, Tracker
@@ -152,7 +153,7 @@ class Window:
         if not self.open or self.closed:
             return
         small, _ = shrink(image, WINDOW)
-        cv2.imshow(self.title, (label(small, text) if text else small)[:, :, ::-1])
+        cv2.imshow(self.title, cv2.cvtColor(label(small, text) if text else small, cv2.COLOR_RGB2BGR))
         key = cv2.waitKey(1) & 0xFF
         self.closed = key in (ord("q"), 27) or cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1
 
@@ -218,7 +219,7 @@ def camera_frames(number: int) -> Iterator[np.ndarray]:
                 shown, image = camera.read()
                 if not shown:
                     return
-                yield np.ascontiguousarray(image[:, :, ::-1])
+                yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         finally:
             camera.release()
 
@@ -258,7 +259,7 @@ def open_virtual_camera(width: int, height: int):
 
 def swap_camera(args: argparse.Namespace) -> str:
     """Swaps the webcam's picture until q is pressed or the window closed, and returns the closing line."""
-    from faceswap.video import VIDEO_SUFFIXES, Writer, codec_of
+    from faceswap.video import BEHIND, VIDEO_SUFFIXES, Writer, codec_of
 
     if args.save_path:
         check_output(args.save_path, (args.src_img,), VIDEO_SUFFIXES)
@@ -275,11 +276,11 @@ def swap_camera(args: argparse.Namespace) -> str:
     writer = Writer(args.save_path, None, settings, args.codec, args.crf) if args.save_path else None
     count, start, meter, camera = 0, time.perf_counter(), Meter(), None
     try:
-        with asked_to_stop() as stop:
+        with asked_to_stop() as stop, Behind(BEHIND) as writing:
             for taken, result in live_results(latest, Tracker(landmarker), swapper, FaceChoice(args.face)):
                 count += 1
                 if writer:
-                    writer.write_frame(result, round(1000 * (taken - start)), Fraction(1, 1000))
+                    writing.do(writer.write_frame, result, round(1000 * (taken - start)), Fraction(1, 1000))
                 if args.virtual_camera:
                     camera = camera or open_virtual_camera(result.shape[1], result.shape[0])
                     camera.send(result)

@@ -1,7 +1,7 @@
 """Video files through PyAV: frames out, swapped, in again; sound, times and rotation stay.
 
-`swap_video` decodes and follows the faces in one thread, swaps in another and encodes in more, a few frames apart, so
-that memory does not grow with the length. The result is written beside its place and then renamed.
+`swap_video` decodes and follows the faces in one thread, swaps in the caller's and encodes in a third, a few frames
+apart, so that memory does not grow with the length. The result is written beside its place and then renamed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from faceswap.pipeline import ahead
+from faceswap.pipeline import Behind, ahead
 from faceswap.tracking import Track, Tracker
 from provenance import COMPOSITE, Mark, to_xmp
 
@@ -35,13 +35,14 @@ FORMATS = {
 VIDEO_SUFFIXES = tuple(FORMATS)
 USUAL_RATE = Fraction(30)
 AHEAD = 6  # frames and packets of sound that may be read before they are swapped
+BEHIND = 3  # ... that may wait for the encoder
 
 
 @dataclass(frozen=True)
 class Progress:
     """Where a video job is, after each frame."""
 
-    frames: int  # written
+    frames: int  # handed to the encoder
     total: int  # expected, 0 when unknown
     swapped: int  # frames with a new face
     damaged: int = 0  # packets left out because they could not be decoded
@@ -232,7 +233,7 @@ class Writer:
         bottom, right = self._video.height - image.shape[0], self._video.width - image.shape[1]
         if bottom or right:
             image = np.pad(image, ((0, bottom), (0, right), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="rgb24")  # without a slow copy
         space = self._video.codec_context.colorspace
         return frame.reformat(format=self._format, dst_colorspace=space if space not in (0, 2) else None)
 
@@ -293,7 +294,8 @@ def swap_video(
         src: path of the video.
         out, settings, codec, crf: as for `Writer`.
         tracker: knows the faces from one frame to the next.
-        swap: swap(image, tracks) -> image, for frames with a face; the image itself for one that stays as it is.
+        swap: swap(image, tracks) -> image, for frames with a face; the image itself for one that stays as it is. What
+            it returns is encoded later and must not be changed.
 
     Raises:
         OSError, ValueError: the video cannot be read or written; nothing is left behind.
@@ -318,18 +320,18 @@ def swap_video(
 
 def _swap_stream(source, writer: Writer, tracker: Tracker, swap: Callable) -> Iterator[Progress]:
     """Yields the progress after each frame of an opened video."""
-    total, swapped, damaged = expected_frames(source), 0, 0
-    with contextlib.closing(ahead(read_pieces(source, tracker), AHEAD)) as pieces:
+    total, frames, swapped, damaged = expected_frames(source), 0, 0, 0
+    with contextlib.closing(ahead(read_pieces(source, tracker), AHEAD)) as pieces, Behind(BEHIND) as writing:
         for piece in pieces:
             if piece.sound is not None:
-                writer.write_sound(piece.sound)
+                writing.do(writer.write_sound, piece.sound)
             elif piece.image is None:
                 damaged += 1
             else:
                 result = swap(piece.image, piece.tracks) if piece.tracks else piece.image
-                swapped += result is not piece.image
-                writer.write_frame(result, piece.pts, piece.time_base)
-                yield Progress(writer.frames, total, swapped, damaged)
+                frames, swapped = frames + 1, swapped + (result is not piece.image)
+                writing.do(writer.write_frame, result, piece.pts, piece.time_base)
+                yield Progress(frames, total, swapped, damaged)
 
 
 def expected_frames(container: av.container.InputContainer) -> int:

@@ -12,7 +12,7 @@ from test_faceswap_drawing import FakeLandmarker, draw_face, place_mesh
 
 from faceswap import video
 from faceswap.main_video import FaceChoice, Latest, Meter, live_results
-from faceswap.pipeline import ahead
+from faceswap.pipeline import Behind, ahead
 from faceswap.regions import face_width
 from faceswap.swap import Options, Swapper
 from faceswap.tracking import OneEuro, Track, Tracker, face_look, smoothing
@@ -299,6 +299,56 @@ def test_an_error_of_the_work_ahead_comes_at_its_place():
     assert next(items) == 1
     with pytest.raises(ValueError, match="bad frame"):
         next(items)
+
+
+def test_work_behind_is_done_in_order_is_bounded_and_done_before_its_end():
+    done, gate, given = [], threading.Event(), []
+
+    def give(number):
+        gate.wait(5)
+        done.append((number, threading.current_thread().name))
+
+    def giver():
+        with Behind(2) as writing:
+            for number in range(20):
+                writing.do(give, number)
+                given.append(number)
+
+    thread = threading.Thread(target=giver)
+    thread.start()
+    time.sleep(0.05)
+    assert len(given) <= 3 and not done  # two that wait and one in hand
+    gate.set()
+    thread.join()
+    assert done == [(number, "behind") for number in range(20)]
+
+
+@pytest.mark.parametrize("at", [0, 3, 9])
+def test_an_error_of_the_work_behind_is_told_and_ends_it(at):
+    done = []
+
+    def fail(number):
+        if number == at:
+            raise OSError("disk full")
+        done.append(number)
+
+    with pytest.raises(OSError, match="disk full"), Behind(1) as writing:
+        for number in range(10):
+            writing.do(fail, number)
+    assert done == list(range(at))
+    assert not [t for t in threading.enumerate() if t.name == "behind"]
+
+
+def test_what_waits_behind_is_finished_when_stopped_and_dropped_when_something_is_wrong():
+    for error, complete in ((KeyboardInterrupt, True), (ValueError, False)):
+        done, gate = [], threading.Event()
+        with pytest.raises(error), Behind(5) as writing:
+            writing.do(gate.wait, 5)
+            for number in range(4):
+                writing.do(done.append, number)
+            threading.Timer(0.05, gate.set).start()
+            raise error
+        assert done == ([0, 1, 2, 3] if complete else [])
 
 
 def test_the_filter_calms_a_face_at_rest_and_does_not_lag_behind_a_quick_one():
