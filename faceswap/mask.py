@@ -12,7 +12,7 @@ import numpy as np
 from faceswap.colour import calm_chroma_noise
 from faceswap.geometry import smoothstep
 from faceswap.regions import BROW_LINE, MOUTH, OVAL, face_width, opening
-from faceswap.skin import Zones, glasses, grow_mask, skin_likeness, to_lab, uncovered
+from faceswap.skin import Zones, dark_lenses, glasses, grow_mask, skin_likeness, to_lab, uncovered
 from faceswap.warp import Maps, Source, scale_places
 
 COARSE = 16  # points along each side of the grid at which the distance to the oval's edge is computed
@@ -91,7 +91,7 @@ class SourceSkin:
         self._likeness, self._width = skin_likeness(lab, points), face_width(points)
         zones = Zones(points, image.shape[:2])
         self.forehead = bare_forehead(self._likeness, points, zones)
-        self._shown = uncovered(self._likeness, Maps(points, points, image.shape[:2]), zones)
+        self._shown = bare_parts(self._likeness, points, Maps(points, points, image.shape[:2]), zones)
         self._layers: dict[float, np.ndarray] = {}
 
     def at(self, place: np.ndarray, feather: float) -> tuple[np.ndarray, np.ndarray]:
@@ -108,6 +108,20 @@ class SourceSkin:
         own = scale_places(place, self._scale)
         layers = cv2.remap(self._layers[feather], own, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return cv2.split(layers)
+
+
+def bare_parts(skin: np.ndarray, points: np.ndarray, maps: Maps, zones: Zones) -> np.ndarray | None:
+    """Returns uint8 [h, w]: 1 where nothing covers the face, hair, hands or dark glasses; None if nothing does at all.
+
+    Args:
+        skin: float32 [h, w] likeness in [0, 1].
+        points: [468, 3] mesh points on the grid.
+        maps, zones: of these points.
+    """
+    bare, lenses = uncovered(skin, maps, zones), dark_lenses(skin, points)
+    if lenses is None:
+        return bare
+    return 1 - lenses if bare is None else bare & (1 - lenses)
 
 
 def soft_cover(shown: np.ndarray, width: float, feather: float) -> np.ndarray:
@@ -168,7 +182,7 @@ def face_mask(
     if kind != "auto":
         return mask
     mask = np.minimum(mask, source_shown)
-    bare = uncovered(target_skin, maps, Zones(points, size))
+    bare = bare_parts(target_skin, points, maps, Zones(points, size))
     if bare is not None:
         mask = np.minimum(mask, soft_cover(bare, width, feather))
     rims = glasses(target_light, points)

@@ -9,7 +9,7 @@ from test_faceswap_drawing import draw_face, place_mesh
 
 from faceswap import mask
 from faceswap.regions import LEFT_EYE, MOUTH, OVAL, RIGHT_EYE, face_width
-from faceswap.skin import glasses, skin_likeness, to_lab, without_lines
+from faceswap.skin import dark_lenses, glasses, skin_likeness, to_lab, without_lines
 from faceswap.warp import Maps, Source
 
 POINTS = place_mesh(eyes_apart=80)
@@ -167,3 +167,28 @@ def test_the_rims_of_the_targets_glasses_stay_and_its_eyes_do_not():
         assert found[y, x] == pytest.approx(plain[y, x], abs=0.02)
         assert found[y + 28, x] < 0.3 and plain[y + 28, x] > 0.9
     assert found[bridge[0][1], (bridge[0][0] + bridge[1][0]) // 2] < 0.3
+
+
+def put_on_sunglasses(image):
+    """Returns a copy with dark lenses that hide eyes and brows, and the centres of the eyes."""
+    worn, eyes = image.copy(), [POINTS[list(ring), :2].mean(0) for ring in (RIGHT_EYE, LEFT_EYE)]
+    for x, y in eyes:
+        cv2.ellipse(worn, (round(float(x)), round(float(y))), (30, 22), 0, 0, 360, (45, 40, 42), -1, cv2.LINE_AA)
+    return worn, eyes
+
+
+def test_dark_glasses_of_the_target_stay_as_they_are():
+    worn, eyes = put_on_sunglasses(FACE)
+    found, lenses = auto_mask(target=worn), (worn != FACE).any(2)
+    assert found[lenses].max() < 0.02
+    x, y = POINTS[2, :2].round().astype(int)  # under the nose
+    assert found[y + 6, x] > 0.9
+
+
+def test_behind_dark_glasses_of_the_source_the_targets_eyes_stay():
+    worn, eyes = put_on_sunglasses(FACE)
+    assert dark_lenses(skin_likeness(to_lab(FACE), POINTS), POINTS) is None
+    found, plain = auto_mask(source=worn), auto_mask()
+    for x, y in eyes:
+        x, y = round(float(x)), round(float(y))
+        assert found[y, x] < 0.02 and plain[y, x] > 0.9
