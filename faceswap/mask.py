@@ -15,7 +15,7 @@ from faceswap.regions import BROW_LINE, MOUTH, OVAL, face_width, opening
 from faceswap.skin import Zones, dark_lenses, glasses, grow_mask, skin_likeness, to_lab, uncovered
 from faceswap.warp import Maps, Source, scale_places
 
-COARSE = 16  # points along each side of the grid at which the distance to the oval's edge is computed
+COARSE = 20  # points along each side of the grid at which the distance to the oval's edge is computed
 SOURCE_FACE = 192  # the source's face is this wide when its bare skin is told from hair, pixels
 FEATHER = 0.10  # width of the soft edge / face width
 MASK_KINDS = ("auto", "oval", "brows")
