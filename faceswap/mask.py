@@ -29,6 +29,7 @@ FEW_PIXELS = 0.5  # of the size looked at below which the source's colours are t
 OPEN = (0.04, 0.08)  # opening of the mouth below which it is closed, above which it is open
 ALIKE = (0.45, 0.7)  # opening of the source / of the target between which its own teeth come to be used
 
+DARKER = (0.2, 0.35)  # lightness of the mouth, in that of the skin, by which a source without teeth is darker
 ENOUGH_EYE = (7.0, 12.0)  # pixels across an eye of the source below which it is borrowed, above which it is not
 ENOUGH_MOUTH = (16.0, 24.0)  # the same for its teeth
 LARGER = (0.4, 0.7)  # ... if source / target size lies below these
@@ -90,6 +91,7 @@ class SourceSkin:
             lab = calm_chroma_noise(lab, 0.5 * self._scale[0])
         self._likeness, self._width = skin_likeness(lab, points), face_width(points)
         zones = Zones(points, image.shape[:2])
+        self.mouth = mouth_light(lab[:, :, 0], self._likeness, points)
         self.forehead = bare_forehead(self._likeness, points, zones)
         self._shown = bare_parts(self._likeness, points, Maps(points, points, image.shape[:2]), zones)
         self._layers: dict[float, np.ndarray] = {}
@@ -207,9 +209,35 @@ def mouth_share(source: np.ndarray, target: np.ndarray) -> float:
     A source that shows no teeth, or a thin line of them, would have to be stretched over the opening.
     """
     wanted, given = opening(target, MOUTH), opening(source, MOUTH)
-    wide = smoothstep(np.float32(wanted), *OPEN)
     alike = smoothstep(np.float32(given / max(wanted, 1e-6)), *ALIKE)
-    return float(wide * (1 - alike))
+    return float(wide_open(target) * (1 - alike))
+
+
+def wide_open(points: np.ndarray) -> float:
+    """Returns 0 for a closed mouth, 1 for one that is open enough to show teeth."""
+    return float(smoothstep(np.float32(opening(points, MOUTH)), *OPEN))
+
+
+def mouth_light(light: np.ndarray, skin: np.ndarray, points: np.ndarray) -> float:
+    """Returns the mean lightness between the lips, in that of the skin: teeth are near 1, a dark mouth is below 0.6.
+
+    Args:
+        light: float32 [h, w], L in [0, 100].
+        skin: float32 [h, w] likeness in [0, 1].
+        points: [468, 3] mesh points on the same grid.
+    """
+    inside, sure = polygon(points, MOUTH, light.shape), (skin > 0.9).astype(np.uint8)
+    return cv2.mean(light, inside)[0] / max(cv2.mean(light, sure)[0], 1.0) if inside.any() and sure.any() else 0.0
+
+
+def teeth_share(source_light: float, target_light: float, target: np.ndarray) -> float:
+    """Returns how much of the target's teeth to keep because the source's mouth is dark and the target's is not.
+
+    Args:
+        source_light, target_light: from `mouth_light`.
+        target: [468, 3] mesh points of the target.
+    """
+    return wide_open(target) * float(smoothstep(np.float32(target_light - source_light), *DARKER))
 
 
 def detail_share(source: np.ndarray, target: np.ndarray, ring: tuple[int, ...], enough: tuple[float, float]) -> float:

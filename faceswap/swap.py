@@ -25,7 +25,9 @@ from faceswap.mask import (
     detail_share,
     face_mask,
     keep_target,
+    mouth_light,
     mouth_share,
+    teeth_share,
 )
 from faceswap.regions import LEFT_EYE, MOUTH, RIGHT_EYE, face_width, to_mesh
 from faceswap.skin import skin_likeness, to_lab, to_rgb, without_lines
@@ -209,7 +211,8 @@ def swap_face(image: np.ndarray, source: Source, skin: SourceSkin, points: np.nd
     face = match_grain(face, target, both > SURELY_SKIN, options.match_grain, frame.step)
     if grey:
         face = without_colour(face)
-    shown = keep_openings(shown, source.points, points, grid_points, options.keep_mouth)
+    mouths = skin.mouth, mouth_light(light, target_skin, grid_points)
+    shown = keep_openings(shown, source.points, points, grid_points, mouths, options.keep_mouth)
     alpha = np.ascontiguousarray(frame.enlarge(np.clip(shown, 0, 1) * np.float32(options.strength)))
     blend = poisson_blend if options.blend == "poisson" else feather_blend
     target[:] = blend(face, target, alpha)
@@ -245,13 +248,27 @@ def fill_hidden(
 
 
 def keep_openings(
-    shown: np.ndarray, source: np.ndarray, target: np.ndarray, grid_points: np.ndarray, keep_mouth: str
+    shown: np.ndarray,
+    source: np.ndarray,
+    target: np.ndarray,
+    grid_points: np.ndarray,
+    mouths: tuple[float, float],
+    keep_mouth: str,
 ) -> np.ndarray:
-    """Returns the mask without those eyes and teeth of the target that stay because the source has none to show."""
+    """Returns the mask without those eyes and teeth of the target that stay because the source has none to show.
+
+    Args:
+        shown: float32 [gh, gw] in [0, 1].
+        source, target: [468, 3] mesh points in their own pictures.
+        grid_points: the target's on the grid.
+        mouths: lightness of the mouth in source and target, from `mouth_light`.
+        keep_mouth: one of MOUTH_KINDS.
+    """
     for eye in (RIGHT_EYE, LEFT_EYE):
         shown = keep_target(shown, grid_points, eye, detail_share(source, target, eye, ENOUGH_EYE))
     if keep_mouth == "auto":
-        teeth = max(mouth_share(source, target), detail_share(source, target, MOUTH, ENOUGH_MOUTH))
+        few = detail_share(source, target, MOUTH, ENOUGH_MOUTH)
+        teeth = max(mouth_share(source, target), teeth_share(*mouths, target), few)
     else:
         teeth = float(keep_mouth == "always")
     return keep_target(shown, grid_points, MOUTH, teeth)

@@ -192,3 +192,21 @@ def test_behind_dark_glasses_of_the_source_the_targets_eyes_stay():
     for x, y in eyes:
         x, y = round(float(x)), round(float(y))
         assert found[y, x] < 0.02 and plain[y, x] > 0.9
+
+
+def test_a_dark_mouth_is_not_stretched_over_teeth():
+    light, skin = np.full(SIZE, 60, np.float32), np.ones(SIZE, np.float32)
+    inside = mask.polygon(POINTS, MOUTH, SIZE) > 0
+    light[inside], skin[inside] = 57, 0
+    teeth = mask.mouth_light(light, skin, POINTS)
+    light[inside] = 24
+    dark = mask.mouth_light(light, skin, POINTS)
+    assert teeth == pytest.approx(0.95, abs=0.01) and dark == pytest.approx(0.4, abs=0.01)
+    opened, closed = POINTS.copy(), POINTS.copy()
+    opened[list(MOUTH), 1] = opened[list(MOUTH), 1].mean() + 3 * (
+        opened[list(MOUTH), 1] - opened[list(MOUTH), 1].mean()
+    )
+    closed[list(MOUTH), 1] = closed[list(MOUTH), 1].mean()
+    assert mask.teeth_share(dark, teeth, opened) == 1
+    assert mask.teeth_share(teeth, teeth, opened) == 0 and mask.teeth_share(teeth, dark, opened) == 0
+    assert mask.teeth_share(dark, teeth, closed) == 0
