@@ -26,7 +26,7 @@ from faceswap.preview import View, make_view, number_faces, wipe
 from faceswap.regions import box_of
 from faceswap.sheet import before_after, fit_within
 from faceswap.swap import Options, Swapper, describe
-from panels import Message, OnMainThread, Panel, Shown, to_jpeg
+from panels import ImageView, Message, OnMainThread, Panel, Shown, to_jpeg
 from provenance import GENERATED, Mark, read_mark, whole_file, write_image
 
 THUMBNAIL = 220  # side, pixels
@@ -82,7 +82,8 @@ class SwapPanel(Panel):
         """Makes the widgets and says what each of them sets off."""
         self.message, self.caption, self.command_text = self._make_message(), widgets.HTML(), widgets.HTML()
         picture = widgets.Layout(height=f"{THUMBNAIL}px", object_fit="contain", align_self="flex-start")
-        self.face_image, self.body_image = (widgets.Image(format="jpeg", layout=picture) for _ in range(2))
+        self.face_image = ImageView(format="jpeg", layout=picture)
+        self.body_image = ImageView(format="jpeg", layout=widgets.Layout(height=f"{THUMBNAIL}px"))
         accept = ",".join(PHOTO_SUFFIXES)
         auto = widgets.Layout(width="auto")
         self.face_upload = widgets.FileUpload(accept=accept, description="upload a face", layout=auto)
@@ -108,7 +109,7 @@ class SwapPanel(Panel):
         self.wipe.observe(OnMainThread(self._show_preview), "value")
         self.zoom = widgets.Checkbox(description="close-up of the face", indent=False)
         self.zoom.observe(recut, "value")
-        self.preview = widgets.Image(format="jpeg", layout=widgets.Layout(width="100%", object_fit="contain"))
+        self.preview = ImageView(format="jpeg", layout=widgets.Layout(width="100%", object_fit="contain"))
         self.preview.add_class("ruf-preview")
         self.sheet = widgets.Checkbox(description="also before and after side by side", indent=False)
         self.save_button = widgets.Button(description="Save", icon="download", button_style="success")
@@ -158,8 +159,7 @@ class SwapPanel(Panel):
     def _uploaded(self, upload: widgets.FileUpload, kind: str, use: Callable[[Path], None]) -> None:
         """Keeps an uploaded file beside the results, so that the plain command finds it, and uses it.
 
-        kind: names its folder, so that a face and a photo of one name are two files. What is no picture takes nobody's
-        place: the file of that name may be in use.
+        kind: names its folder. What is no picture does not replace a file of the same name, which may be in use.
         """
 
         def work() -> None:

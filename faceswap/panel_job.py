@@ -35,8 +35,8 @@ class FolderPanel(JobPanel):
         wide = dict(style=LABEL, layout=widgets.Layout(width="520px"))
         self.folder = widgets.Text(str(folder), description="folder of photos", **wide)
         self.out = widgets.Text(str(out), description="folder of results", **wide)
-        self.workers = widgets.BoundedIntText(workers, min=0, max=256, description="processes", style=LABEL)
-        self.workers.tooltip = "photos worked on at once; 0: one for each processor"
+        self.workers = widgets.BoundedIntText(workers, min=0, max=256, description="processes (0: all)", style=LABEL)
+        self.workers.tooltip = "photos worked on at once; 0: as many as there are processors"
         self.start = widgets.Button(description="Start", icon="play", button_style="success")
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
         self.starter = TaskStarter(self.run)

@@ -18,6 +18,7 @@ from panels import LABEL, Message, OnMainThread, Panel, TaskStarter, show_all, t
 BEST = 12
 MOST = 1000  # candidates
 KEPT = 2 * MOST  # looks that are remembered, for another photo or a second try
+SAY_EVERY = 10  # candidates
 SIDE = 112  # of a shown candidate, pixels
 
 
@@ -111,6 +112,8 @@ class FitPanel(Panel):
     def _count(self, key: Any) -> None:
         self.seen += 1
         self.bar.value = self.seen
+        if self.seen % SAY_EVERY == 0:
+            self.message.say(f"{self.seen} of {self.bar.max} looked at")
 
     def _show_best(self) -> None:
         """Shows the best, each with a button that takes it."""

@@ -20,7 +20,7 @@ from faceswap.preview import make_view
 from faceswap.swap import describe
 from faceswap.tracking import Track, Tracker
 from faceswap.video import VIDEO_SUFFIXES, Progress, expected_frames, open_video, swap_video, upright
-from panels import LABEL, JobPanel, Message, OnMainThread, Shown, TaskStarter, show_all, to_jpeg
+from panels import LABEL, ImageView, JobPanel, Message, OnMainThread, Shown, TaskStarter, show_all, to_jpeg
 
 PLAYED = (".mp4", ".m4v", ".webm")  # what browsers play
 LARGEST_PLAYED = 64 * 2**20  # bytes sent to the page
@@ -85,7 +85,7 @@ class VideoPanel(JobPanel):
         self.swap.on_change(self._show_command)
         self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="99%"))
         self.status, self.message = widgets.HTML(), Message()
-        self.image = widgets.Image(format="jpeg", layout=widgets.Layout(max_width="640px", object_fit="contain"))
+        self.image = ImageView(format="jpeg", layout=widgets.Layout(max_width="640px", object_fit="contain"))
         self.player = widgets.Video(autoplay=False, loop=True, layout=widgets.Layout(max_width="640px", display="none"))
 
     def _show_command(self, *_: Any) -> None:
@@ -114,6 +114,8 @@ class VideoPanel(JobPanel):
             return
         try:
             self.message.value = ""
+            if not self.video.value:
+                raise ValueError("no video is chosen; give the path of one")
             frame = read_frame(self.video.value, self.position.value)
             with silent_libraries():
                 self._show_frame(self._swapped(frame, self.swap.landmarker.find(frame)))

@@ -71,19 +71,37 @@ class Message(widgets.HTML):
 
     def __init__(self, details: bool = True):
         super().__init__()
-        self.details = details
+        self.details, self.failed = details, False
 
     def say(self, text: str) -> None:
         """Shows plain text."""
-        self.value = html.escape(text)
+        self.value, self.failed = html.escape(text), False
+
+    def forget_failure(self) -> None:
+        """Takes back what went wrong, once something else is tried; other text stays."""
+        if self.failed:
+            self.say("")
 
     def fail(self, error: BaseException) -> None:
         """Shows an exception."""
+        self.failed = True
         sentence = one_sentence(error) if self.details else FOLDERS.sub("", one_sentence(error))
         self.value = f'<div style="color:#b00020">{html.escape(sentence)}</div>'
         if self.details:
             lines = "".join(traceback.format_exception(error))
             self.value += f"<details><summary>details</summary><pre>{html.escape(lines)}</pre></details>"
+
+
+class ImageView(widgets.Image):
+    """An image that takes no room while there is none; browsers show an empty one as broken."""
+
+    def __init__(self, **named: Any):
+        super().__init__(**named)
+        self.observe(self._appear, "value")
+        self._appear()
+
+    def _appear(self, *_: Any) -> None:
+        self.layout.display = None if self.value else "none"
 
 
 class Fixed:
@@ -216,7 +234,10 @@ class JobPanel(Panel):
         if not is_attended():
             return await self.run()
         self.starter()
-        await asyncio.sleep(AWAIT_FOR)
+        await asyncio.sleep(2 * AWAIT_FOR)
+        task = self.starter.task
+        if task is not None and task.done() and not task.cancelled():  # there was nothing that it could do
+            return task.result()
         return Shown("It goes on in the panel above. The cells below can be used meanwhile.")
 
 

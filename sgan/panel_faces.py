@@ -9,7 +9,7 @@ import ipywidgets as widgets
 import numpy as np
 from torch import Tensor
 
-from panels import LABEL, Message, OnMainThread, Panel, Shown, enlarge, smooth_enlarge, to_png
+from panels import LABEL, ImageView, Message, OnMainThread, Panel, Shown, enlarge, smooth_enlarge, to_png
 from sgan.editing import KINDS, RANGES, Edit, NamedDirection, NamedEdit, apply_edits, layers_of, load_directions
 from sgan.launch import newest_state, resolve_device
 from sgan.main_sample import DEFAULT_CHECKPOINT
@@ -28,6 +28,7 @@ SLIDER_SEEDS = 9999  # the slider's end; a box takes any seed
 SHOWN_SIDE = 384  # pixels
 SLIDERS = 8  # directions offered at once
 NAMED = "by name"  # the kind of directions that come with a checkpoint
+DIRECTIONS = [(f"from {kind}", kind) for kind in KINDS]
 REACH = 4.0  # standard deviations in either direction
 MIX_ROWS, MIX_COLUMNS = 4, 5
 
@@ -95,7 +96,7 @@ class FacePanel(Candidates, Classes, Exports, Panel):
         self.noise = widgets.Checkbox(True, description="noise (fine detail such as hair)", indent=False)
         self.surprise = widgets.Button(description="surprise me", icon="random", button_style="info")
         self.surprise.on_click(lambda _: self.surprise_me())
-        self.kind = widgets.ToggleButtons(options=KINDS, description="found in", style=LABEL)
+        self.kind = widgets.ToggleButtons(options=DIRECTIONS, description="directions", style=LABEL)
         self.layers = widgets.ToggleButtons(options=list(RANGES), description="layers", style=LABEL)
         span = dict(min=-REACH, max=REACH, step=0.1, readout_format=".1f")
         self.sliders = [
@@ -111,7 +112,7 @@ class FacePanel(Candidates, Classes, Exports, Panel):
         for control in (self.kind, self.layers):
             control.observe(turn, "value")
         side = widgets.Layout(width=f"{SHOWN_SIDE}px", height=f"{SHOWN_SIDE}px", object_fit="contain")
-        self.image, self.before = widgets.Image(format="png", layout=side), widgets.Image(format="png")
+        self.image, self.before = ImageView(format="png", layout=side), widgets.Image(format="png")
         self.before.layout = widgets.Layout(width="160px", height="160px", object_fit="contain", display="none")
         top = [self.class_choice, self.seed, self.psi, widgets.HBox([self.surprise, self.noise])]
         shape = [widgets.HTML("<b>Shape</b>"), self.kind, self.layers, *self.sliders, self.reset]
@@ -128,7 +129,7 @@ class FacePanel(Candidates, Classes, Exports, Panel):
         self.mix_layers.tooltips = ["pose and shape", "features and hair", "colour and texture"]
         self.mix_button = widgets.Button(description="new people", icon="random")
         self.mix_button.on_click(lambda _: self._new_mix())
-        self.mix = widgets.Image(format="png", layout=widgets.Layout(max_width="640px", object_fit="contain"))
+        self.mix = ImageView(format="png", layout=widgets.Layout(max_width="640px", object_fit="contain"))
         redraw = OnMainThread(lambda: self.attempt(self.draw_mix))
         for control in (self.mix_rows, self.mix_columns, self.mix_layers):
             control.observe(redraw, "value")
@@ -142,6 +143,7 @@ class FacePanel(Candidates, Classes, Exports, Panel):
 
     def attempt(self, work: Callable[[], Any]) -> None:
         """Does something, telling in the panel what went wrong."""
+        self.message.forget_failure()
         try:
             work()
         except (OSError, ValueError, RuntimeError) as error:
@@ -165,10 +167,10 @@ class FacePanel(Candidates, Classes, Exports, Panel):
         self.named = named
         self.amounts = {key: amounts for key, amounts in self.amounts.items() if key[0] != NAMED}
         self.quiet = True
-        self.kind.options = [NAMED, *KINDS] if named else list(KINDS)
+        self.kind.options = [("named", NAMED), *DIRECTIONS] if named else DIRECTIONS
         looked_at = ["looked at and named"] if named else []
         self.kind.tooltips = [*looked_at, "from the generator's weights", "from the spread of its faces"]
-        self.kind.value = self.kind.options[0]
+        self.kind.value = NAMED if named else KINDS[0]
         self.quiet = False
         self._show_amounts()
 
@@ -231,7 +233,8 @@ class FacePanel(Candidates, Classes, Exports, Panel):
     def _moved(self) -> None:
         if self.quiet or self.G is None:
             return
-        self.amounts[self._key()] = [slider.value for slider in self.sliders]
+        # A browser may answer -4e-16 where the range does not start on the raster of the steps.
+        self.amounts[self._key()] = [round(slider.value, 2) for slider in self.sliders]
         self.attempt(self.draw)
 
     def draw(self) -> None:

@@ -24,7 +24,7 @@ from sgan.data import DataError, list_images
 from sgan.inspection import inspect_pictures, sheet_pictures, to_text
 from sgan.viz import make_grid
 
-PRESET_NAMES = {"CPU, ten minutes": "cpu", "one GPU, an evening": "gpu", "CelebA, 1024": "celeba1024"}
+PRESET_NAMES = {"CPU, 64 pixels": "cpu", "one GPU, 256 pixels": "gpu", "CelebA, 1024 pixels": "celeba1024"}
 GROUPS = (("Data and run", TrainConfig), ("Live", HParams), ("Networks", ModelConfig))
 LIVE = ("learning_rate", "r1_gamma", "ada_target", "DGR", "n_show_loss")  # sliders beside a running training
 NARROW = {"description_width": "110px"}  # of a live slider's name
@@ -212,6 +212,8 @@ def live_widget(name: str, value: float) -> widgets.Widget | None:
     if meta["log"]:
         top = np.log10(high)
         bottom = np.log10(low) if low else top - LOG_DECADES
+        if value and not low:
+            bottom = min(bottom, np.floor(np.log10(value)))  # what holds is shown, however small
         span = dict(base=10, min=bottom, max=top, step=0.02, readout_format=".2g")
         return widgets.FloatLogSlider(value=max(value, 10**bottom), **span, **common)
     if f.type is int:

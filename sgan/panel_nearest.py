@@ -29,6 +29,7 @@ class NearestTab(widgets.VBox):
         G = self.faces.need_generator()
         if not self.folder.value:
             raise ValueError("give the folder of pictures that the checkpoint was trained on")
+        self.faces.message.say("looking through the pictures; the first time they are decoded, which takes a while")
         dataset = open_dataset(self.folder.value, G.config.resolution)
         order, distances = nearest_images(dataset.pixels[min(SIDE, G.config.resolution)], self.faces.picture)
         cells = [(self.faces.picture, "this face")]
@@ -40,3 +41,4 @@ class NearestTab(widgets.VBox):
             widgets.VBox([widgets.Image(value=to_png(enlarge(picture, SHOWN)), layout=layout), widgets.Label(text)])
             for picture, text in cells
         ]
+        self.faces.message.say("the number is the distance: the smaller, the more alike")

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from sgan.config import TrainConfig
+
 
 def patch_text(patch: Mapping[str, Any]) -> str:
     """A change of hyper-parameters in words, for a mark in the plot."""
@@ -40,3 +42,11 @@ def memory_text(device: str) -> str:
         return name
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
     return f"{name}, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30:.1f} GiB"
+
+
+def done_before(config: TrainConfig) -> str:
+    """What to do with a run that ends before its first step."""
+    return (
+        f"the run in {config.save_folder_path} has its {config.n_sample_total:,} images already; raise n_sample_total "
+        "to go on, or choose another save_folder_path"
+    )

@@ -12,6 +12,7 @@ import numpy as np
 
 from panels import (
     AWAIT_FOR,
+    ImageView,
     JobPanel,
     Message,
     OnMainThread,
@@ -43,7 +44,7 @@ from sgan.launch import newest_state, run_training
 from sgan.logs import read_rows
 from sgan.panel_checks import check_runnable, choose_gpus
 from sgan.panel_form import LIVE, live_widget
-from sgan.panel_text import duration, memory_text, patch_text
+from sgan.panel_text import done_before, duration, memory_text, patch_text
 from sgan.spawn import opened_event, run_workers
 from sgan.viz import plot_losses
 
@@ -85,8 +86,8 @@ class TrainPanel(JobPanel):
         """Makes the widgets."""
         self.status, self.message = widgets.HTML("no training yet"), Message()
         self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="99%"))
-        self.grid = widgets.Image(format="png", layout=widgets.Layout(width="420px", object_fit="contain"))
-        self.plot = widgets.Image(format="png", layout=widgets.Layout(width="100%", object_fit="contain"))
+        self.grid = ImageView(format="png", layout=widgets.Layout(width="420px", object_fit="contain"))
+        self.plot = ImageView(format="png", layout=widgets.Layout(width="100%", object_fit="contain"))
         self.log_scale = widgets.Checkbox(description="logarithmic losses", indent=False)
         self.log_scale.observe(OnMainThread(self._draw_plot), "value")
         self.starter = TaskStarter(self.run)
@@ -161,6 +162,8 @@ class TrainPanel(JobPanel):
             choose_gpus(self.config.CUDA_VISIBLE_DEVICES)
             await asyncio.sleep(AWAIT_FOR)
             reason = await self._drive(self._events())
+            if reason == "done" and self.last_step is None:
+                self.message.say(done_before(self.config))
         except Exception as error:
             self.message.fail(error)
             reason = f"{type(error).__name__}: {error}"
@@ -219,9 +222,8 @@ class TrainPanel(JobPanel):
 
     def _open(self, event: Opened) -> None:
         """Takes over the history of the run and its live values."""
-        run_dir = Path(self.config.save_folder_path)
         self.hparams = event.hparams
-        self.history = read_rows(run_dir / "stats.jsonl", event.nimg)
+        self.history = read_rows(Path(self.config.save_folder_path) / "stats.jsonl", event.nimg)
         self.marks = [(row["nimg"] / 1000, patch_text(row["patch"])) for row in event.journal]
         self.bar.max, self.bar.value = max(self.config.n_sample_total, 1), event.nimg
         resolution = 2 ** (self.config.schedule(event.nimg)[0] + 2)

@@ -41,12 +41,14 @@ class WalkTab(widgets.VBox):
         if not seeds or min(seeds) < 0 or len(seeds) * self.seconds.value > LONGEST:
             raise ValueError(f"give seeds (whole numbers from 0) for a walk of at most {LONGEST} seconds")
         psi, noise = self.faces.psi.value, self.faces.noise_mode
+        self.faces.message.say(f"drawing {len(seeds) * frames} frames")
         pictures = draw_images(G, walk_ws(G, seeds, frames, psi), noise, G.trained_step)
         settings = {"checkpoint": G.checkpoint_hash, "seeds": seeds, "frames_for_each": frames}
         settings |= self.faces.class_choice.settings(G)
         mark = Mark(GENERATED, settings | {"truncation_psi": psi, "noise_mode": noise})
         self.data = encode_mp4((smooth_enlarge(picture, SIDE) for picture in pictures), mark, RATE)
         self.video.value, self.video.layout.display = self.data, None
+        self.faces.message.say("")
 
     def save(self) -> Path:
         """Writes the video; returns its path."""

@@ -485,3 +485,6 @@ def test_what_is_wrong_with_a_video_is_told(panel, tmp_path):
     assert "no video is chosen" in repr(asyncio.run(VideoPanel(panel).run()))
     assert "body.png" in repr(asyncio.run(VideoPanel(panel, tmp_path / "no.mp4", tmp_path / "body.png").run()))
     assert "no.mp4: no such file" in VideoPanel(panel, tmp_path / "no.mp4").message.value
+    empty = VideoPanel(panel)
+    empty.position.value = 0.5
+    assert "no video is chosen" in empty.message.value and empty.image.layout.display == "none"

@@ -120,6 +120,7 @@ def test_live_widgets_keep_to_the_ranges():
         and 10**rate.max == HParams.__dataclass_fields__["learning_rate"].metadata["max"]
     )
     assert not rate.continuous_update
+    assert live_widget("r1_gamma", 0.0032).value == pytest.approx(0.0032)  # which is below the usual range
     assert isinstance(live_widget("DGR", 1), widgets.IntSlider)
     assert live_widget("no_such_parameter", 1) is None
 
@@ -200,6 +201,8 @@ def test_pause_holds_and_stop_saves_and_resume_shows_the_whole_history(pictures,
     assert "done" in repr(asyncio.run(again.run()))
     assert len(again.history) > len(before)
     assert [row["loss_d"] for row in again.history[: len(before)]] == [row["loss_d"] for row in before]
+    asyncio.run(again.run())
+    assert "images already; raise n_sample_total" in again.message.value
 
 
 def test_cancelling_saves(pictures, tmp_path):
@@ -302,6 +305,23 @@ def test_seed_and_psi_are_those_of_sampling(faces, checkpoint):
     assert faces.settings()["noise_mode"] == "none"
 
 
+def test_what_a_browser_answers_is_no_step_along_a_direction(faces):
+    faces.sliders[3].value = -4.440892098500626e-16  # its raster begins at the end of the range
+    assert faces.edits() == [] and "edits" not in faces.settings()
+    faces.sliders[3].value = 1.2500000000000002
+    assert [edit.amount for edit in faces.edits()] == [1.25]
+
+
+def test_a_failure_is_forgotten_with_the_next_move_and_other_text_is_not(faces):
+    faces.nearest.button.click()
+    assert "give the folder" in faces.message.value
+    faces.seed.value = 11
+    assert faces.message.value == ""
+    path = faces.save_picture()
+    faces.seed.value = 12
+    assert str(path) in faces.message.value
+
+
 def test_listeners_hear_of_every_face(faces):
     heard = []
     faces.on_face(lambda picture, settings: heard.append(settings))
@@ -381,7 +401,11 @@ def test_mixing_grid_has_people_down_and_styles_across(faces):
     assert "invalid literal" in faces.message.value
 
 
-def test_missing_checkpoint_is_told(tmp_path):
+def test_missing_checkpoint_is_told(tmp_path, checkpoint):
+    panel = FacePanel(str(tmp_path / "no"), tmp_path)
+    assert panel.image.layout.display == panel.mix.layout.display == "none"  # no empty picture is shown as a broken one
+    panel.checkpoint.value = str(checkpoint)
+    assert panel.image.layout.display is None and panel.message.value == ""
     panel = FacePanel(str(tmp_path / "no"), tmp_path)
     assert "does not exist" in panel.message.value and "no face" in repr(panel)
     assert newest_checkpoint(tmp_path, "other") == "other"
@@ -598,6 +622,8 @@ def test_a_cell_waits_for_the_job_only_where_nobody_is_there(pictures, tmp_path,
     assert with_somebody is not alone
     shown, going = asyncio.run(begin_within_a_loop(pictures, tmp_path / "b", begin))
     assert "goes on in the panel above" in shown and going
+    shown, going = asyncio.run(begin_within_a_loop("", tmp_path / "c", begin))
+    assert "image_folder_path is empty" in shown and not going
     assert list((tmp_path / "b").glob("state-*.safetensors"))
 
 
