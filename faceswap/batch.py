@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, fields
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import cv2
 
@@ -74,9 +75,16 @@ def _start(job: Job) -> None:
     """Makes a process ready: Ctrl-C is left to the parent, and models are loaded once."""
     global _swapper, _job
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)  # there is a process for each processor already
     with silent_libraries():
         _swapper, _job = make_swapper(job), job
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent was killed, which could not tell it that there is no more work."""
+    parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def make_swapper(job: Job) -> Swapper:

@@ -1,9 +1,11 @@
 """Facts about jobs on whole folders: batches and alignment."""
 
+import contextlib
 import csv
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -102,6 +104,45 @@ def test_a_batch_reports_every_photo_and_the_next_makes_only_what_is_missing(pho
     assert result.stdout.startswith("1 photo swapped, 1 there already, 1 no face, 1 failed; ")
     assert not left.exists() and written.exists()
     assert (out / "a.png").stat().st_mtime_ns == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="this system does not tell a process's children")
+def test_the_processes_of_a_killed_batch_end(photos, face, tmp_path):
+    out = tmp_path / "out"
+    command = [
+        sys.executable,
+        "-m",
+        "faceswap",
+        "batch",
+        "--src",
+        face,
+        "--dst",
+        photos,
+        "--out",
+        out,
+        "--workers",
+        "1",
+    ]
+    parent = subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while not any(out.glob("*")):  # a process of the pool has written something, or begins to
+        assert parent.poll() is None and time.monotonic() < until
+        time.sleep(0.02)
+    children = [
+        pid for task in Path(f"/proc/{parent.pid}/task").iterdir() for pid in (task / "children").read_text().split()
+    ]
+    parent.kill()
+    parent.wait()
+    assert children
+    while any(is_alive(pid) for pid in children):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def is_alive(pid: str) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    return False
 
 
 @pytest.mark.parametrize(
