@@ -14,8 +14,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from copy import copy
 from fractions import Fraction
 from pathlib import Path
+from typing import Generic
 
 if not __package__:  # run as a file: the project's folder, not this one, is where imports start
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -27,7 +29,7 @@ from faceswap.detection import shrink
 from faceswap.images import check_output
 from faceswap.landmarks import LANDMARKERS, make_landmarker
 from faceswap.main import WINDOW, add_option_flags, can_show, face_name, notice, options_from, plural, run
-from faceswap.pipeline import Behind
+from faceswap.pipeline import Behind, Item
 from faceswap.sheet import label
 from faceswap.swap import Swapper, describe
 from faceswap.tracking import Track, Tracker
@@ -158,44 +160,50 @@ class Window:
         self.closed = key in (ord("q"), 27) or cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1
 
 
-class Latest:
-    """The newest frame of a camera: read by a thread of its own as fast as they come, older ones are dropped.
+class Latest(Generic[Item]):
+    """The newest item of a stage that goes on by itself, as fast as it can; older ones are dropped.
 
     Args:
-        frames: yields uint8 [H, W, 3] RGB; it may block.
+        items: worked out in a thread of its own; for a camera, its frames.
     """
 
-    def __init__(self, frames: Iterator[np.ndarray]):
+    def __init__(self, items: Iterator[Item]):
         self._slot: deque = deque(maxlen=1)
         self._news, self._ended = threading.Event(), False
+        self._error: BaseException | None = None
         self.read = 0
-        self._thread = threading.Thread(target=self._pump, args=(frames,), daemon=True)
+        self._thread = threading.Thread(target=self._pump, args=(items,), daemon=True)
         self._thread.start()
 
-    def _pump(self, frames: Iterator[np.ndarray]) -> None:
-        for image in frames:
-            self._slot.append((time.perf_counter(), image))
-            self.read += 1
-            self._news.set()
-            if self._ended:
-                break
+    def _pump(self, items: Iterator[Item]) -> None:
+        try:
+            for item in items:
+                self._slot.append((time.perf_counter(), item))
+                self.read += 1
+                self._news.set()
+                if self._ended:
+                    break
+        except BaseException as error:  # told to whoever waits for the next item
+            self._error = error
         self._ended = True
         self._news.set()
 
-    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
-        """Yields (time of reading in seconds, frame), always the newest, each once."""
+    def __iter__(self) -> Iterator[tuple[float, Item]]:
+        """Yields (time of its arrival in seconds, item), always the newest, each once."""
         while True:
             self._news.clear()
-            ended = self._ended  # before the slot is looked at: the last frame must not be missed
+            ended = self._ended  # before the slot is looked at: the last item must not be missed
             try:
                 yield self._slot.pop()
             except IndexError:
+                if ended and self._error is not None:
+                    raise self._error from None
                 if ended:
                     return
                 self._news.wait(1.0)
 
     def stop(self) -> None:
-        """Ends the reading."""
+        """Ends the stage."""
         self._ended = True
         self._thread.join(timeout=2)
 
@@ -276,8 +284,9 @@ def swap_camera(args: argparse.Namespace) -> str:
     writer = Writer(args.save_path, None, settings, args.codec, args.crf) if args.save_path else None
     count, start, meter, camera = 0, time.perf_counter(), Meter(), None
     try:
-        with asked_to_stop() as stop, Behind(BEHIND) as writing:
-            for taken, result in live_results(latest, Tracker(landmarker), swapper, FaceChoice(args.face)):
+        live = live_results(latest, Tracker(landmarker), swapper, FaceChoice(args.face))
+        with contextlib.closing(live) as results, asked_to_stop() as stop, Behind(BEHIND) as writing:
+            for taken, result in results:
                 count += 1
                 if writer:
                     writing.do(writer.write_frame, result, round(1000 * (taken - start)), Fraction(1, 1000))
@@ -295,14 +304,29 @@ def swap_camera(args: argparse.Namespace) -> str:
 
 
 def live_results(
-    latest: Latest, tracker: Tracker, swapper: Swapper, choose: FaceChoice
+    latest: Latest[np.ndarray], tracker: Tracker, swapper: Swapper, choose: FaceChoice
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yields (time of reading, result) for the newest frame, as often as the machine can."""
+    """Yields (time of reading, result) for the newest frame, as often as the machine can.
+
+    Every frame is followed beside the swap, which then begins at once with the newest: so the delay is shorter, and
+    faces do not move as far between two looks.
+    """
+    followed = Latest(follow_frames(latest, tracker))
+    try:
+        for _, (taken, image, tracks) in followed:
+            chosen = choose(tracks)
+            yield taken, swapper.swap(image, [track.points for track in chosen]) if chosen else image
+    finally:
+        followed.stop()
+
+
+def follow_frames(latest: Latest[np.ndarray], tracker: Tracker) -> Iterator[tuple[float, np.ndarray, list[Track]]]:
+    """Yields (time of reading, frame, its faces)."""
     before = None
     for taken, image in latest:
-        tracks = choose(tracker.update(image, 1 / 30 if before is None else taken - before))
+        tracks = tracker.update(image, 1 / 30 if before is None else taken - before)
         before = taken
-        yield taken, swapper.swap(image, [track.points for track in tracks]) if tracks else image
+        yield taken, image, [copy(track) for track in tracks]  # the tracker goes on meanwhile
 
 
 def main(argv: list[str] | None = None) -> int:
