@@ -14,7 +14,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from copy import copy
 from fractions import Fraction
 from pathlib import Path
 from typing import Generic
@@ -308,25 +307,14 @@ def live_results(
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Yields (time of reading, result) for the newest frame, as often as the machine can.
 
-    Every frame is followed beside the swap, which then begins at once with the newest: so the delay is shorter, and
-    faces do not move as far between two looks.
+    Following each frame in a thread beside the swap was measured: where processors are scarce it takes from the swap
+    more time than it saves, and the delay grows.
     """
-    followed = Latest(follow_frames(latest, tracker))
-    try:
-        for _, (taken, image, tracks) in followed:
-            chosen = choose(tracks)
-            yield taken, swapper.swap(image, [track.points for track in chosen]) if chosen else image
-    finally:
-        followed.stop()
-
-
-def follow_frames(latest: Latest[np.ndarray], tracker: Tracker) -> Iterator[tuple[float, np.ndarray, list[Track]]]:
-    """Yields (time of reading, frame, its faces)."""
     before = None
     for taken, image in latest:
-        tracks = tracker.update(image, 1 / 30 if before is None else taken - before)
+        tracks = choose(tracker.update(image, 1 / 30 if before is None else taken - before))
         before = taken
-        yield taken, image, [copy(track) for track in tracks]  # the tracker goes on meanwhile
+        yield taken, swapper.swap(image, [track.points for track in tracks]) if tracks else image
 
 
 def main(argv: list[str] | None = None) -> int:
