@@ -15,6 +15,7 @@ PYTHONS = ["3.10", "3.11", "3.12"]
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-image", "face_alignment": "face-alignment"}
 # Those bring these:
 DISTRIBUTIONS |= {"IPython": "ipykernel", "traitlets": "ipykernel", "jupyter_server": "voila", "tornado": "voila"}
+DISTRIBUTIONS |= {"google": "mediapipe"}  # google.protobuf, the form of its graphs
 
 
 def pins(*extras: str) -> list[str]:
@@ -96,6 +97,7 @@ def imported_roots(folder: str) -> set[str]:
         ("faceswap", ["lab", "camera"]),
         ("provenance", []),
         ("panels", ["lab", "app"]),
+        ("bars", []),
         ("tests", ["lab", "app", "export", "test"]),
     ],
 )
