@@ -57,13 +57,18 @@ def timed(work: Callable, times: int, middle: Callable = np.median) -> tuple[flo
     Args:
         middle: of the times; the median, or the mean where calls differ by design.
     """
+    return tuple(middle(each_call(work, times), axis=0))
+
+
+def each_call(work: Callable, times: int) -> list[tuple[float, float]]:
+    """Returns processor and wall time of every call in milliseconds, after two calls to warm up."""
     spans = []
     for number in range(times + 2):
         wall, own = time.perf_counter(), time.process_time()
         work()
         if number > 1:
             spans.append((1e3 * (time.process_time() - own), 1e3 * (time.perf_counter() - wall)))
-    return tuple(middle(spans, axis=0))
+    return spans
 
 
 def frame_of(size: tuple[int, int], photo: np.ndarray, points: np.ndarray, share: float = 0.35) -> np.ndarray:
@@ -86,17 +91,22 @@ def speed(rows: list, landmarker: MeshLandmarker, source: np.ndarray, photo: np.
         tracker = Tracker(landmarker)
         tracker.update(frame)
         rows.append(("time", f"face {name}", "pixels wide", face_width(found[0])))
-        stages = {"find": lambda f=frame: landmarker.find(f), "follow": lambda f=frame, t=tracker: t.update(f)}
+        stages = {"find": lambda f=frame: landmarker.find(f)}
+        together = {"follow": lambda f=frame, t=tracker: t.update(f)}  # a search beside it lasts into the swap
         for label, options in SWAPS.items():
             swapper = Swapper(source, Options(**options), landmarker)
             stages[label] = lambda s=swapper, f=frame, p=found: s.swap(f, p[:1])
+            together[f"follow + {label}"] = lambda s=swapper, f=frame, t=tracker: s.swap(
+                f, [track.points for track in t.update(f)[:1]]
+            )
         spans = {}
         for stage, work in stages.items():
-            search = stage == "follow"  # every few frames it searches as well: the mean tells
-            spans[stage] = timed(work, 5 * times, np.mean) if search else timed(work, times)
+            spans[stage] = timed(work, times)
             _add_times(rows, f"{stage} {name}", *spans[stage])
-        for label in ("swap", "swap everything"):
-            _add_times(rows, f"follow + {label} {name}", *np.add(spans["follow"], spans[label]))
+        for stage in ("follow", "follow + swap", "follow + swap everything"):
+            each = np.array(each_call(together[stage], 5 * times))  # only some frames are searched: the mean tells
+            _add_times(rows, f"{stage} {name}", *each.mean(0))
+            rows.append(("time", f"{stage} {name}", "longest / median", (each.max(0) / np.median(each, axis=0))[1]))
         src, dst = (p[list(FROM_68), :2].astype(np.float64) for p in (landmarker.find(source)[0], found[0]))
         spans["classical"] = timed(lambda f=frame, a=src, b=dst: swap_by_triangles(source, a, f, b), max(times // 5, 1))
         _add_times(rows, f"classical, no detector {name}", *spans["classical"])
