@@ -14,7 +14,7 @@ import numpy as np
 
 from faceswap.detection import ALL, BOTH, FULL_RANGE, SHORT_RANGE, crop_upright
 from faceswap.geometry import overlap
-from faceswap.landmarks import SAME_FACE, Landmarker
+from faceswap.landmarks import SAME_FACE, Landmarker, middle_of
 from faceswap.pipeline import Aside
 from faceswap.regions import LEFT_EYE, RIGHT_EYE, box_of, face_width, to_mesh
 
@@ -24,12 +24,14 @@ REST = 0.02  # face widths per second: the speed that trembling alone seems to h
 SPEED_CUTOFF = 5.0  # Hz, of the speed's own filter
 JUMP = 0.25  # face widths in one frame from which a face has jumped and the filter starts anew
 LOOK = 12  # frames between two searches of a whole frame by one network while some faces are followed
-LOOK_CLOSELY = 4  # frames between searches of one tile, for small faces
+LOOK_CLOSELY = 6  # frames between searches of one tile, for small faces
 # In which of LOOK frames which network searches the whole: never two of them, or one and a tile, in the same frame.
-TURNS: dict[int, Sequence[int]] = {2: (FULL_RANGE,), 6: (SHORT_RANGE,)}
+TURNS: dict[int, Sequence[int]] = {3: (FULL_RANGE,), 9: (SHORT_RANGE,)}
 FORGET = 2.0  # seconds after which a face that is gone is not taken up again
 ALIKE = 14.0  # mean difference of two pictures of a face (CIELAB) below which they show one person
 PATCH = 12  # side of that picture, pixels
+FRESHEN = 4  # frames after which it is freshened
+FRESH = 0.35  # share of the new one in it
 
 
 class OneEuro:
@@ -53,11 +55,11 @@ class OneEuro:
         if self._points is None:
             return self._start(points)
         moved = (points[:, :2] - self._raw[:, :2]) / width
-        if np.linalg.norm(moved.mean(0)) > JUMP or not 0.8 < width / before < 1.25:
+        if np.linalg.norm(middle_of(moved)) > JUMP or not 0.8 < width / before < 1.25:
             return self._start(points)  # a cut, or a new position after it was lost
         # Filtered with its direction, the to and fro of trembling is no speed.
         self._speed = self._speed + np.float32(smoothing(SPEED_CUTOFF, seconds)) * (moved / seconds - self._speed)
-        common = float(np.linalg.norm(self._speed.mean(0)))
+        common = float(np.linalg.norm(middle_of(self._speed)))
         speed = np.sqrt(np.einsum("ij,ij->i", self._speed, self._speed))
         speed = np.minimum(speed, common + 1.0)  # one landmark that trembles does not open its own filter
         share = smoothing(MIN_CUTOFF + BETA * np.maximum(speed - REST, 0), seconds)[:, None]
@@ -89,17 +91,18 @@ class Track:
 
     def predicted(self, seconds: float) -> np.ndarray:
         """Returns the landmarks [468, 3] moved on by its speed."""
-        return self.raw + np.append(self.speed * min(seconds, 0.1), 0).astype(np.float32)
+        step = self.speed * min(seconds, 0.1)
+        return self.raw + np.float32([step[0], step[1], 0])
 
     def expected(self, seconds: float) -> np.ndarray:
         """Returns the middle (x, y) where the face should be by now."""
-        return self.raw[:, :2].mean(0) + self.speed * min(seconds + self.unseen, 0.5)
+        return middle_of(self.raw) + self.speed * min(seconds + self.unseen, 0.5)
 
 
 def face_look(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Returns float32 [PATCH, PATCH, 3] CIELAB: a small upright picture of the face, to know a person again."""
     eyes = points[[RIGHT_EYE[0], LEFT_EYE[0]], :2]
-    crop, _ = crop_upright(image, eyes, face_width(points), PATCH, centre=points[:, :2].mean(0))
+    crop, _ = crop_upright(image, eyes, face_width(points), PATCH, centre=middle_of(points))
     return cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
@@ -220,7 +223,7 @@ class Tracker:
     def _cost(self, track: Track, points: np.ndarray, look: np.ndarray, seconds: float) -> float | None:
         """Returns how unlikely it is that a face found is that track's; None when it cannot be."""
         width = face_width(points)
-        away = float(np.linalg.norm(points[:, :2].mean(0) - track.expected(seconds))) / max(width, 1.0)
+        away = float(np.linalg.norm(middle_of(points) - track.expected(seconds))) / max(width, 1.0)
         strange = unlike(look, track.look) / ALIKE
         near = 0.8 + 4.0 * track.unseen
         if away > near or (strange > 1.0 and away > 0.3):
@@ -229,11 +232,12 @@ class Tracker:
 
     def _see(self, track: Track, image: np.ndarray, points: np.ndarray, seconds: float) -> None:
         """Writes down where a face is now."""
-        moved = (points[:, :2].mean(0) - track.raw[:, :2].mean(0)) / max(seconds + track.unseen, 1e-4)
+        moved = (middle_of(points) - middle_of(track.raw)) / max(seconds + track.unseen, 1e-4)
         if track.unseen:
             track.filter = OneEuro()
         track.speed = (0.5 * track.speed + 0.5 * moved).astype(np.float32)
-        track.look = 0.9 * track.look + 0.1 * face_look(image, points)
+        if self._frame % FRESHEN == 0:
+            track.look = (1 - FRESH) * track.look + FRESH * face_look(image, points)
         track.raw, track.unseen = points, 0.0
         track.points = track.filter(points, seconds) if self.steady else points
         self._tracks.append(track)
@@ -251,6 +255,6 @@ def same_place(a: np.ndarray, b: np.ndarray) -> bool:
 
 def plausible(before: np.ndarray, now: np.ndarray) -> bool:
     """Returns whether one face can have moved so in one frame."""
-    grown = face_width(now) / max(face_width(before), 1e-6)
-    away = np.linalg.norm(now[:, :2].mean(0) - before[:, :2].mean(0))
-    return bool(0.6 < grown < 1.6 and away < 0.8 * face_width(before))
+    width = max(face_width(before), 1e-6)
+    away = np.linalg.norm(middle_of(now) - middle_of(before))
+    return bool(0.6 < face_width(now) / width < 1.6 and away < 0.8 * width)

@@ -118,7 +118,7 @@ def test_searches_run_beside_and_never_two_networks_in_one_frame():
     assert all(len(whole) + (tile is not None) == 1 for _, whole, tile, _ in others)
     assert {whole for _, whole, _, _ in others} == {(), (SHORT_RANGE,), (FULL_RANGE,)}
     tiles = [tile for _, _, tile, _ in others if tile is not None]
-    assert tiles == list(range(tiles[0], tiles[0] + 40 // LOOK_CLOSELY))
+    assert tiles == list(range(tiles[0], tiles[0] + 1 + 39 // LOOK_CLOSELY))
     assert not any(turn % LOOK_CLOSELY == 0 for turn in TURNS)
 
 
