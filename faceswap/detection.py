@@ -17,8 +17,8 @@ from faceswap.graphs import in_calling_thread
 
 WHOLE = 1280  # the whole picture is looked at with its longer side at most this
 TILED = 2048  # ... and tile by tile with its longer side at most this
-TILE = 384  # with 512 two of 16 faces of 24 pixels were missed, with this none
-SHARED = 128  # by which tiles overlap: more than a face too small for the whole picture's detectors
+TILE = 360  # with 512 two of 16 faces of 24 pixels were missed, with 384 two of 60, with this none
+SHARED = 104  # by which tiles overlap: more than a face too small for the whole picture's detectors
 ALL = -1  # tiles
 SHORT_RANGE, FULL_RANGE = 0, 1  # the networks, by MediaPipe's numbers
 BOTH = (SHORT_RANGE, FULL_RANGE)
