@@ -81,7 +81,7 @@ def swap_file(args: argparse.Namespace) -> str:
     Raises:
         OSError, ValueError: one sentence.
     """
-    from tqdm.auto import tqdm
+    from bars import progress_bar
 
     from faceswap.video import VIDEO_SUFFIXES, codec_of, open_video, swap_video
 
@@ -103,7 +103,7 @@ def swap_file(args: argparse.Namespace) -> str:
     settings = describe(args.src_img, args.video_path, options, 0) | {"face": args.face}
     done = swap_video(args.video_path, args.save_path, Tracker(landmarker), swap, settings, args.codec, args.crf)
     first, stopped = next(done), False  # a file that holds no frames ends here, without a progress bar
-    with asked_to_stop() as stop, tqdm(unit="frame") as bar:
+    with asked_to_stop() as stop, progress_bar(unit="frame") as bar:
         for last in itertools.chain([first], done):
             bar.total = last.total or None
             bar.update()

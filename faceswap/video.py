@@ -20,7 +20,7 @@ from av.error import FFmpegError
 
 from faceswap.pipeline import Behind, ahead
 from faceswap.tracking import Track, Tracker
-from provenance import COMPOSITE, Mark, to_xmp
+from provenance import COMPOSITE, Mark, remove_leftovers, temporary_beside, to_xmp
 
 H264 = ("libx264", "yuv420p", {"crf": "18", "preset": "veryfast"})
 # How each ending is written: video codec, pixel format, options; what sound it can hold, and what other sound becomes.
@@ -154,7 +154,8 @@ class Writer:
     ):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._part = self.path.with_name(f".{self.path.stem}.{os.getpid()}.part{self.path.suffix}")
+        remove_leftovers(self.path.parent)
+        self._part = temporary_beside(self.path, self.path.suffix)
         name, self._format, options, self._sounds, self._sound_codec = FORMATS[self.path.suffix.lower()]
         if codec and codec != name:
             name, options = codec_of(codec), {}

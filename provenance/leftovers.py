@@ -7,12 +7,15 @@ import socket
 import zlib
 from pathlib import Path
 
-NAME = re.compile(r"\.ruf-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{16}\.tmp")  # machine, process, chance; nobody's own file
+NAME = re.compile(r"\.ruf-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{16}\.tmp(\.\w+)?")  # machine, process, chance; nobody's own file
 
 
-def temporary_beside(target: str | os.PathLike[str]) -> Path:
-    """A new hidden path in the folder of `target`, to be written and then renamed to it."""
-    return Path(target).with_name(f".ruf-{_machine()}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
+def temporary_beside(target: str | os.PathLike[str], ending: str = "") -> Path:
+    """A new hidden path in the folder of `target`, to be written and then renamed to it.
+
+    ending: such as ".mp4", for a writer that goes by it.
+    """
+    return Path(target).with_name(f".ruf-{_machine()}-{os.getpid()}-{secrets.token_hex(8)}.tmp{ending}")
 
 
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:
@@ -20,7 +23,7 @@ def remove_leftovers(folder: str | os.PathLike[str]) -> None:
 
     What another machine writes into a shared folder stays, since nobody here knows whether it lives.
     """
-    for path in Path(folder).glob(".ruf-*.tmp"):
+    for path in Path(folder).glob(".ruf-*.tmp*"):
         parts = NAME.fullmatch(path.name)
         if parts and parts[1] == _machine() and not _is_running(int(parts[2])):
             path.unlink(missing_ok=True)

@@ -431,9 +431,10 @@ def test_only_what_dead_processes_left_is_removed(tmp_path, monkeypatch):
     command = [sys.executable, "-c", KILLED, str(tmp_path / "a.png")]
     subprocess.run(command, cwd=ROOT, check=False)
     (left,) = tmp_path.iterdir()
+    left.with_name(f"{left.name}.mp4").touch()  # a video of the same process
     writer = subprocess.Popen([*command, "stay"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert writer.stdout.readline() == b"writing\n"
-    (written,) = set(tmp_path.iterdir()) - {left}
+    (written,) = set(tmp_path.iterdir()) - {left, left.with_name(f"{left.name}.mp4")}
     other = left.with_name(left.name.replace(left.name.split("-")[1], "0" * 8))  # of another machine
     others = [other, tmp_path / ".tmp", tmp_path / f".mine.{left.name.split('-')[2]}.tmp", tmp_path / ".ruf-notes.tmp"]
     for path in others:
