@@ -82,7 +82,6 @@ def swap_file(args: argparse.Namespace) -> str:
         OSError, ValueError: one sentence.
     """
     from bars import progress_bar
-
     from faceswap.video import VIDEO_SUFFIXES, codec_of, open_video, swap_video
 
     check_output(args.save_path, (args.src_img, args.video_path), VIDEO_SUFFIXES)

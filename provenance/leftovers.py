@@ -7,7 +7,7 @@ import socket
 import zlib
 from pathlib import Path
 
-NAME = re.compile(r"\.ruf-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{16}\.tmp(\.\w+)?")  # machine, process, chance; nobody's own file
+NAME = re.compile(r"\.ruf-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{16}\.tmp(\.\w+)?")  # machine, process, chance
 
 
 def temporary_beside(target: str | os.PathLike[str], ending: str = "") -> Path:
