@@ -84,7 +84,7 @@ def frame_of(size: tuple[int, int], photo: np.ndarray, points: np.ndarray, share
 
 def speed(rows: list, landmarker: MeshLandmarker, source: np.ndarray, photo: np.ndarray, times: int) -> None:
     """Measures each stage at three frame sizes, and the classical way on the same frames."""
-    points = landmarker.find(photo)[0]
+    points, plain = landmarker.find(photo)[0], Swapper(source, Options(), landmarker)
     for name, size in SIZES.items():
         frame = frame_of(size, photo, points)
         found = landmarker.find(frame)
@@ -95,10 +95,11 @@ def speed(rows: list, landmarker: MeshLandmarker, source: np.ndarray, photo: np.
         together = {"follow": lambda f=frame, t=tracker: t.update(f)}  # a search beside it lasts into the swap
         for label, options in SWAPS.items():
             swapper = Swapper(source, Options(**options), landmarker)
-            stages[label] = lambda s=swapper, f=frame, p=found: s.swap(f, p[:1])
+            stages[label] = lambda s=swapper, f=frame, p=found: s.swap(f, p[:1], moving=True)
             together[f"follow + {label}"] = lambda s=swapper, f=frame, t=tracker: s.swap(
-                f, [track.points for track in t.update(f)[:1]]
+                f, [track.points for track in t.update(f)[:1]], moving=True
             )
+        stages["swap a photo"] = lambda s=plain, f=frame, p=found: s.swap(f, p[:1])
         spans = {}
         for stage, work in stages.items():
             spans[stage] = timed(work, times)
@@ -134,7 +135,7 @@ def pipeline(rows: list, landmarker: MeshLandmarker, source: np.ndarray, photo: 
             writer.close()
 
             def swap(image: np.ndarray, tracks: list) -> np.ndarray:
-                return swapper.swap(image, [track.points for track in tracks])
+                return swapper.swap(image, [track.points for track in tracks], moving=True)
 
             wall, own = time.perf_counter(), time.process_time()
             last = deque(swap_video(clip, Path(folder) / "out.mp4", Tracker(landmarker), swap, {}), 1)[0]
@@ -239,6 +240,7 @@ def quality(rows: list, landmarker: MeshLandmarker, name: str, source: np.ndarra
     points = found[0]
     size, inside = target.shape[:2], polygon(points, OVAL, target.shape[:2]) > 0
     result = swapper.swap(target, [points])
+    moving = landmarker.find(swapper.swap(target, [points], moving=True))
     before, after = to_lab(target), to_lab(result)
     for place, where in (("face", skin_patches(points, size)), ("jaw", hull_mask(points, size, JAW))):
         difference = np.linalg.norm(np.median(after[where], axis=0) - np.median(before[where], axis=0))
@@ -247,6 +249,10 @@ def quality(rows: list, landmarker: MeshLandmarker, name: str, source: np.ndarra
     if again:
         off = np.linalg.norm(again[0][:, :2] - points[:, :2], axis=1).mean()
         rows.append(("pair", name, "landmark error %", 100 * off / eyes_apart(points)))
+    if moving:
+        off = np.linalg.norm(moving[0][:, :2] - points[:, :2], axis=1).mean()
+        rows.append(("pair", name, "landmark error in a frame of many %", 100 * off / eyes_apart(points)))
+    if again:
         looks = [texture(i, p) for i, p in ((source, own), (target, points), (result, again[0]))]
         rows.append(("pair", name, "likeness to the source", float(looks[2] @ looks[0])))
         rows.append(("pair", name, "likeness to the target", float(looks[2] @ looks[1])))
@@ -271,7 +277,7 @@ def shimmer(rows: list, landmarker: MeshLandmarker, source: np.ndarray, photo: n
         tracker, shown = Tracker(landmarker, steady), {"filtered" if steady else "unfiltered": [], "photo itself": []}
         for _ in range(count):
             noisy = np.clip(frame + rng.normal(0, 2, frame.shape), 0, 255).astype(np.uint8)
-            result = swapper.swap(noisy, [track.points for track in tracker.update(noisy)])
+            result = swapper.swap(noisy, [track.points for track in tracker.update(noisy)], moving=True)
             for faces, image in zip(shown.values(), (result, noisy)):
                 faces.append(cv2.GaussianBlur(image, (0, 0), 2)[inside].astype(np.float32))
         for name, faces in shown.items():

@@ -15,6 +15,7 @@ from faceswap.geometry import Rect, bounding_rect, scale_points
 from faceswap.regions import face_width
 
 GRID_FACE = 144  # a face is at most about this wide on the reduced grid, pixels
+MOVING_FACE = 96  # ... in one frame of many
 MARGIN = 0.04  # room around the landmarks / face width: nothing outside the oval changes
 
 
@@ -26,10 +27,10 @@ class Frame:
     step: int
 
     @classmethod
-    def around(cls, points: np.ndarray, size: tuple[int, int]) -> Frame:
+    def around(cls, points: np.ndarray, size: tuple[int, int], grid_face: int = GRID_FACE) -> Frame:
         """Returns the frame of a face with [468, 3] `points` in a picture of `size` (h, w)."""
         width = face_width(points)
-        rect, step = bounding_rect(points, MARGIN * width + 2, size), max(1, int(np.ceil(width / GRID_FACE)))
+        rect, step = bounding_rect(points, MARGIN * width + 2, size), max(1, int(np.ceil(width / grid_face)))
         return cls(whole_cells(rect, step, points[:, :2].mean(0), size), step)
 
     @property

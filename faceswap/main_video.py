@@ -95,7 +95,7 @@ def swap_file(args: argparse.Namespace) -> str:
 
     def swap(image: np.ndarray, tracks: list[Track]) -> np.ndarray:
         chosen = choose(tracks)
-        result = swapper.swap(image, [track.points for track in chosen]) if chosen else image
+        result = swapper.swap(image, [track.points for track in chosen], moving=True) if chosen else image
         window.show(result)
         return result
 
@@ -313,7 +313,7 @@ def live_results(
     for taken, image in latest:
         tracks = choose(tracker.update(image, 1 / 30 if before is None else taken - before))
         before = taken
-        yield taken, swapper.swap(image, [track.points for track in tracks]) if tracks else image
+        yield taken, swapper.swap(image, [track.points for track in tracks], moving=True) if tracks else image
 
 
 def main(argv: list[str] | None = None) -> int:

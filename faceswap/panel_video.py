@@ -126,7 +126,7 @@ class VideoPanel(JobPanel):
         if self.swap.swapper is None:
             return frame
         self.swap.swapper.options = self.swap.options()
-        return self.swap.swapper.swap(frame, faces)
+        return self.swap.swapper.swap(frame, faces, moving=True)
 
     def _show_frame(self, frame: np.ndarray) -> None:
         self.frame = frame
@@ -165,7 +165,7 @@ class VideoPanel(JobPanel):
             self.bar.max = max(expected_frames(container), 1)
 
         def swap(image: np.ndarray, tracks: list[Track]) -> np.ndarray:
-            self.last = swapper.swap(image, [track.points for track in tracks])
+            self.last = swapper.swap(image, [track.points for track in tracks], moving=True)
             return self.last
 
         self.last = None

@@ -11,7 +11,7 @@ import numpy as np
 
 from faceswap.blending import BLEND_KINDS, feather_blend, poisson_blend
 from faceswap.colour import calm_chroma_noise, correct_colour, is_grey, without_colour
-from faceswap.frame import Frame
+from faceswap.frame import GRID_FACE, MOVING_FACE, Frame
 from faceswap.grain import match_grain
 from faceswap.images import as_rgb, file_sha256, read_image
 from faceswap.landmarks import Landmarker, make_landmarker
@@ -130,14 +130,15 @@ class Swapper:
         tracker = Tracker(self.landmarker)
         for image in images:
             image = as_rgb(image)
-            yield self.swap(image, [track.points for track in tracker.update(image, 1 / rate)])
+            yield self.swap(image, [track.points for track in tracker.update(image, 1 / rate)], moving=True)
 
-    def swap(self, image: np.ndarray, faces: Sequence[np.ndarray] | None = None) -> np.ndarray:
+    def swap(self, image: np.ndarray, faces: Sequence[np.ndarray] | None = None, moving: bool = False) -> np.ndarray:
         """Returns a copy of the picture with the source's face on it.
 
         Args:
             image: uint8 [H, W, 3] RGB.
             faces: landmarks of the faces to replace; all that are found when not given.
+            moving: a frame of many: masks, tones and the bending are worked out a little coarser, and sooner.
 
         Returns:
             uint8 [H, W, 3]; equal to `image` bit for bit outside the faces and when there are none.
@@ -145,7 +146,7 @@ class Swapper:
         image = as_rgb(image)
         out = image.copy()
         for points in self.find(image) if faces is None else faces:
-            swap_face(out, self.source, self._skin, to_mesh(points), self.options)
+            swap_face(out, self.source, self._skin, to_mesh(points), self.options, MOVING_FACE if moving else GRID_FACE)
         return out
 
 
@@ -170,7 +171,14 @@ def choose_faces(faces: Sequence[np.ndarray], face: int | str, name: str) -> lis
     return [faces[number]]
 
 
-def swap_face(image: np.ndarray, source: Source, skin: SourceSkin, points: np.ndarray, options: Options) -> bool:
+def swap_face(
+    image: np.ndarray,
+    source: Source,
+    skin: SourceSkin,
+    points: np.ndarray,
+    options: Options,
+    grid_face: int = GRID_FACE,
+) -> bool:
     """Replaces one face of `image` in place; returns whether there was room for one.
 
     Args:
@@ -178,9 +186,10 @@ def swap_face(image: np.ndarray, source: Source, skin: SourceSkin, points: np.nd
         source: the face to show.
         skin: what of it is bare.
         points: [468, 3] mesh points of the face to replace, pixels of `image`.
+        grid_face: width of the face on the grid of what varies slowly, at most, pixels.
     """
     width = face_width(points)
-    frame = Frame.around(points, image.shape[:2])
+    frame = Frame.around(points, image.shape[:2], grid_face)
     if width < SMALLEST or min(frame.size) < SMALLEST or options.strength == 0:
         return False
     target, grid_points = frame.cut(image), frame.to_grid(points)

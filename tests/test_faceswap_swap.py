@@ -192,3 +192,15 @@ def test_blending_with_an_empty_mask_returns_the_target():
     face = np.full(TARGET.shape, 300, np.float32)
     np.testing.assert_array_equal(feather_blend(face, TARGET, np.zeros(TARGET.shape[:2], np.float32)), TARGET)
     assert (feather_blend(face, TARGET, np.ones(TARGET.shape[:2], np.float32)) == 255).all()
+
+
+def test_a_frame_of_many_looks_like_the_photo():
+    points = place_mesh((300, 300), eyes_apart=130)  # large enough for two grids
+    target = draw_face(points, (600, 600), skin=(190, 150, 120))
+    swapper = Swapper(SOURCE, Options(), FakeLandmarker(points), points=SOURCE_POINTS)
+    photo, frame = swapper.swap(target), swapper.swap(target, moving=True)
+    assert (photo != frame).any()
+    assert np.abs(photo.astype(int) - frame).mean() < 0.5
+    assert ((photo == target).all(2) == (frame == target).all(2)).mean() > 0.98
+    (followed,) = swapper.frames([target])
+    np.testing.assert_array_equal(followed, frame)
