@@ -277,10 +277,11 @@ def swap_camera(args: argparse.Namespace) -> str:
     window = Window(wanted=can_show())
     if not (window.open or args.save_path or args.virtual_camera):
         raise ValueError("nothing would be seen of the webcam's picture: there is no display; give --save_path")
+    start = time.perf_counter()
     latest = Latest(camera_frames(args.camera))
     settings = describe(args.src_img, None, options, 0) | {"face": args.face}
     writer = Writer(args.save_path, None, settings, args.codec, args.crf) if args.save_path else None
-    count, start, meter, camera = 0, time.perf_counter(), Meter(), None
+    count, meter, camera = 0, Meter(), None
     try:
         live = live_results(latest, Tracker(landmarker), swapper, FaceChoice(args.face))
         with contextlib.closing(live) as results, asked_to_stop() as stop, Behind(BEHIND) as writing:

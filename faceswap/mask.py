@@ -28,7 +28,6 @@ BROW_FEATHER = 0.45  # of that cut / of the oval's
 FEW_PIXELS = 0.5  # of the size looked at below which the source's colours are taken as coarser still
 OPEN = (0.04, 0.08)  # opening of the mouth below which it is closed, above which it is open
 ALIKE = (0.45, 0.7)  # opening of the source / of the target between which its own teeth come to be used
-
 DARKER = (0.2, 0.35)  # lightness of the mouth, in that of the skin, by which a source without teeth is darker
 ENOUGH_EYE = (7.0, 12.0)  # pixels across an eye of the source below which it is borrowed, above which it is not
 ENOUGH_MOUTH = (16.0, 24.0)  # the same for its teeth
@@ -46,10 +45,10 @@ def polygon(points: np.ndarray, ring: tuple[int, ...], size: tuple[int, int], sc
 
 def soften(inside: np.ndarray, feather: float) -> np.ndarray:
     """Returns float32 [h, w]: 0 outside a binary shape, rising from its edge inwards over `feather` pixels to 1."""
-    padded = cv2.copyMakeBorder(
-        inside, 1, 1, 1, 1, cv2.BORDER_REPLICATE
-    )  # an edge of the picture is no edge of the face
-    return smoothstep(cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1] - 0.5, 0.0, max(feather, 0.5))
+    # An edge of the picture is no edge of the face.
+    padded = cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]  # without an edge anywhere, enormous
+    return smoothstep(np.minimum(distance, feather + 2) - 0.5, 0.0, max(feather, 0.5))
 
 
 def inner_distance(corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -221,13 +220,15 @@ def wide_open(points: np.ndarray) -> float:
 def mouth_light(light: np.ndarray, skin: np.ndarray, points: np.ndarray) -> float:
     """Returns the mean lightness between the lips, in that of the skin: teeth are near 1, a dark mouth is below 0.6.
 
+    NaN where it cannot be told.
+
     Args:
         light: float32 [h, w], L in [0, 100].
         skin: float32 [h, w] likeness in [0, 1].
         points: [468, 3] mesh points on the same grid.
     """
     inside, sure = polygon(points, MOUTH, light.shape), (skin > 0.9).astype(np.uint8)
-    return cv2.mean(light, inside)[0] / max(cv2.mean(light, sure)[0], 1.0) if inside.any() and sure.any() else 0.0
+    return cv2.mean(light, inside)[0] / max(cv2.mean(light, sure)[0], 1.0) if inside.any() and sure.any() else np.nan
 
 
 def teeth_share(source_light: float, target_light: float, target: np.ndarray) -> float:
@@ -237,7 +238,8 @@ def teeth_share(source_light: float, target_light: float, target: np.ndarray) ->
         source_light, target_light: from `mouth_light`.
         target: [468, 3] mesh points of the target.
     """
-    return wide_open(target) * float(smoothstep(np.float32(target_light - source_light), *DARKER))
+    darker = np.nan_to_num(target_light - source_light)
+    return wide_open(target) * float(smoothstep(np.float32(darker), *DARKER))
 
 
 def detail_share(source: np.ndarray, target: np.ndarray, ring: tuple[int, ...], enough: tuple[float, float]) -> float:

@@ -170,7 +170,21 @@ class Tracker:
                 self._see(track, image, points, seconds)
             else:
                 gone.append(track)
+        self._find_again(image, seconds)
         return gone
+
+    def _find_again(self, image: np.ndarray, seconds: float) -> None:
+        """Takes up lost faces that are back where they were: a search may take seconds to come upon a small one."""
+        for track in list(self._lost):
+            points = self._follow(image, track.raw)
+            if points is None or not plausible(track.raw, points):
+                continue
+            box = box_of(points)
+            if any(overlap(box_of(other.raw), box) >= SAME_FACE for other in self._tracks):
+                continue
+            if unlike(face_look(image, points), track.look) <= ALIKE:
+                self._lost.remove(track)
+                self._see(track, image, points, seconds)
 
     def _found(self, image: np.ndarray) -> list[np.ndarray]:
         """Returns faces that are not followed yet: those of the search of the frame before, moved on to this one."""

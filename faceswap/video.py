@@ -35,6 +35,7 @@ FORMATS = {
 VIDEO_SUFFIXES = tuple(FORMATS)
 USUAL_RATE = Fraction(30)
 AHEAD = 6  # frames and packets of sound that may be read before they are swapped
+WHOLE_ROWS = 32  # pixels: with a width that is a multiple of it the conversion of colours reads no further than a row
 BEHIND = 3  # ... that may wait for the encoder
 
 
@@ -234,7 +235,10 @@ class Writer:
         bottom, right = self._video.height - image.shape[0], self._video.width - image.shape[1]
         if bottom or right:
             image = np.pad(image, ((0, bottom), (0, right), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="rgb24")  # without a slow copy
+        if image.shape[1] % WHOLE_ROWS:
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        else:  # without a slow copy, where the conversion reads no further than the rows go
+            frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="rgb24")
         space = self._video.codec_context.colorspace
         return frame.reformat(format=self._format, dst_colorspace=space if space not in (0, 2) else None)
 
@@ -307,6 +311,7 @@ def swap_video(
             yield from _swap_stream(source, writer, tracker, swap)
             if not writer.frames:
                 raise ValueError(f"{src}: no frame could be decoded")
+            writer.close()
         except (GeneratorExit, KeyboardInterrupt):
             writer.close() if writer.frames else writer.discard()
             raise
@@ -316,7 +321,6 @@ def swap_video(
         except BaseException:
             writer.discard()
             raise
-        writer.close()
 
 
 def _swap_stream(source, writer: Writer, tracker: Tracker, swap: Callable) -> Iterator[Progress]:

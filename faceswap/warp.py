@@ -322,7 +322,8 @@ class Maps:
             return None
         rim = np.zeros(2 * len(OVAL), np.float32)
         flat = np.concatenate([rim, share, np.zeros(1, np.float32)]).take(self._number)
-        return cv2.GaussianBlur(flat, (0, 0), max(FILL_SOFT * face_width(self._points), 0.6))
+        soft = cv2.GaussianBlur(flat, (0, 0), max(FILL_SOFT * face_width(self._points), 0.6))
+        return soft if soft.max() > 0 else None  # what is hidden may lie outside the picture
 
     @cached_property
     def filled(self) -> tuple[slice, slice]:

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -109,6 +110,8 @@ def test_a_batch_reports_every_photo_and_the_next_makes_only_what_is_missing(pho
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="this system does not tell a process's children")
 def test_the_processes_of_a_killed_batch_end(photos, face, tmp_path):
     out = tmp_path / "out"
+    for number in range(50):  # enough to be busy with for as long as this takes
+        os.link(photos / "a.png", photos / f"b{number}.png")
     command = [
         sys.executable,
         "-m",
@@ -128,6 +131,7 @@ def test_the_processes_of_a_killed_batch_end(photos, face, tmp_path):
     while not any(out.glob("*")):  # a process of the pool has written something, or begins to
         assert parent.poll() is None and time.monotonic() < until
         time.sleep(0.02)
+    parent.send_signal(signal.SIGSTOP)  # so that its threads stay the same
     children = [
         pid for task in Path(f"/proc/{parent.pid}/task").iterdir() for pid in (task / "children").read_text().split()
     ]

@@ -205,9 +205,9 @@ def test_one_tile_at_a_time_finds_in_its_turn_what_all_of_them_find(landmarker, 
     frame = np.full((720, 1280, 3), 190, np.uint8)
     frame[60 : 60 + small.shape[0], 1000 : 1000 + small.shape[1]] = small
     count = len(detection.tile_starts(720)) * len(detection.tile_starts(1280))
-    found = [landmarker.find_others(frame, (), whole=False, tile=number) for number in range(count)]
+    found = [landmarker.find_others(frame, (), whole=(), tile=number) for number in range(count)]
     seen = [points for faces in found for points in faces]
     (wanted,) = landmarker.find_others(frame, ())
     assert 1 <= len(seen) <= 4 and all(error(points, wanted) < 6 for points in seen)
     assert landmarker.find_others(frame, (wanted,)) == []
-    assert landmarker.find_others(frame, (), whole=False, tile=None) == []
+    assert landmarker.find_others(frame, (), whole=(), tile=None) == []

@@ -194,6 +194,15 @@ def test_blending_with_an_empty_mask_returns_the_target():
     assert (feather_blend(face, TARGET, np.ones(TARGET.shape[:2], np.float32)) == 255).all()
 
 
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_turned_source_goes_onto_a_face_that_leaves_the_picture(side):
+    source_points = place_mesh(eyes_apart=80, yaw=0.6 * side)
+    for x in (-40, -20, 276, 296):
+        points = place_mesh((x, 128), eyes_apart=80)
+        result = swap(draw_face(points), [points], draw_face(source_points), source_points)
+        assert result.shape == (256, 256, 3)
+
+
 def test_a_frame_of_many_looks_like_the_photo():
     points = place_mesh((300, 300), eyes_apart=130)  # large enough for two grids
     target = draw_face(points, (600, 600), skin=(190, 150, 120))

@@ -136,6 +136,20 @@ def test_a_face_lost_beside_another_is_searched_for_at_once_and_keeps_its_number
     assert (4, (SHORT_RANGE, FULL_RANGE)) in {search[:2] for search in landmarker.searches}
 
 
+def test_a_face_hidden_for_a_frame_is_back_with_its_number_without_a_search():
+    class OnceFound(Scene):
+        def find_others(self, image, *arguments):
+            return super().find_others(image, *arguments) if image[0, 0, 0] == 0 else []
+
+    one, other = place_mesh((50, 60), 22), place_mesh((150, 60), 22)
+    scenes = [{"a": one, "b": other}] * 4 + [{"a": one}] * 2 + [{"a": one, "b": other}] * 2
+    tracker, seen = Tracker(OnceFound(scenes), steady=False), []
+    for number, faces in enumerate(scenes):
+        tracks = tracker.update(frame(number, [(points, SKINS[name]) for name, points in faces.items()]))
+        seen.append([track.number for track in tracks])
+    assert seen == [[0, 1]] * 4 + [[0]] * 2 + [[0, 1]] * 2
+
+
 def test_followed_people_who_cross_keep_their_numbers():
     scenes = []
     for x in range(40, 161, 3):

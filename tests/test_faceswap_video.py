@@ -341,12 +341,16 @@ def test_an_error_of_the_work_behind_is_told_and_ends_it(at):
 
 def test_what_waits_behind_is_finished_when_stopped_and_dropped_when_something_is_wrong():
     for error, complete in ((KeyboardInterrupt, True), (ValueError, False)):
-        done, gate = [], threading.Event()
+        done, until = [], time.monotonic() + 30
+
+        def first(writing, complete=complete, until=until):  # goes on when the error is known
+            while writing._error is None and not complete and time.monotonic() < until:
+                time.sleep(0.001)
+
         with pytest.raises(error), Behind(5) as writing:
-            writing.do(gate.wait, 5)
+            writing.do(first, writing)
             for number in range(4):
                 writing.do(done.append, number)
-            threading.Timer(0.05, gate.set).start()
             raise error
         assert done == ([0, 1, 2, 3] if complete else [])
 
