@@ -10,7 +10,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -44,6 +44,19 @@ class Landmarker(Protocol):
             face.
         """
         ...
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """What a landmarker has besides when it can follow faces from frame to frame; `MeshLandmarker` says how."""
+
+    def apart(self) -> Landmarker: ...
+
+    def follower(self) -> Callable[[np.ndarray, np.ndarray], np.ndarray | None]: ...
+
+    def find_others(
+        self, image: np.ndarray, known: Sequence[np.ndarray], whole: Sequence[int], tile: int | None
+    ) -> list[np.ndarray]: ...
 
 
 class MeshLandmarker:

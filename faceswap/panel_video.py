@@ -13,7 +13,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from faceswap.images import check_output
-from faceswap.landmarks import Landmarker, MeshLandmarker, make_landmarker, silent_libraries
+from faceswap.landmarks import silent_libraries
 from faceswap.panel import SwapPanel
 from faceswap.panel_command import command_html, option_flags
 from faceswap.preview import make_view
@@ -171,11 +171,7 @@ class VideoPanel(JobPanel):
         self.last = None
         settings = describe(face, self.video.value, swapper.options, 0) | {"face": "all"}
         out.parent.mkdir(parents=True, exist_ok=True)
-        return swap_video(self.video.value, out, Tracker(self._own_landmarker()), swap, settings)
-
-    def _own_landmarker(self) -> Landmarker:
-        """A landmarker for the thread that follows the faces: MediaPipe's graphs are not to be shared by two."""
-        return make_landmarker() if isinstance(self.swap.landmarker, MeshLandmarker) else self.swap.landmarker
+        return swap_video(self.video.value, out, Tracker(self.swap.landmarker), swap, settings)
 
     def _until_stopped(self, job):
         try:

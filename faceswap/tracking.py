@@ -14,7 +14,7 @@ import numpy as np
 
 from faceswap.detection import ALL, BOTH, FULL_RANGE, SHORT_RANGE, crop_upright
 from faceswap.geometry import overlap
-from faceswap.landmarks import SAME_FACE, Landmarker, middle_of
+from faceswap.landmarks import SAME_FACE, Follows, Landmarker, middle_of
 from faceswap.pipeline import Aside
 from faceswap.regions import LEFT_EYE, RIGHT_EYE, box_of, face_width, to_mesh
 
@@ -120,7 +120,7 @@ class Tracker:
 
     def __init__(self, landmarker: Landmarker, steady: bool = True):
         self.landmarker, self.steady = landmarker, steady
-        self._can_follow = hasattr(landmarker, "follower")
+        self._can_follow = isinstance(landmarker, Follows)
         self._follow: Callable | None = None
         self._searcher: Landmarker | None = None
         self._search: Aside[list[np.ndarray]] | None = None
