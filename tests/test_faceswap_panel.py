@@ -21,7 +21,7 @@ pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 
 import ipywidgets as widgets
 
-from faceswap import panel_job, panel_match, panel_video
+from faceswap import panel_job, panel_match
 from faceswap.batch import Row
 from faceswap.images import read_image
 from faceswap.landmarks import MeshLandmarker
@@ -453,17 +453,16 @@ def test_face_and_options_of_a_video_are_those_of_its_beginning(panel, clip, tmp
     assert "v.mp4" in video.message.value and not (tmp_path / "w.mp4").exists()
 
 
-def test_a_video_is_followed_by_a_landmarker_of_its_own(panel, clip, tmp_path, monkeypatch):
+def test_a_video_is_searched_by_a_landmarker_of_its_own(panel, clip, tmp_path):
     class Mesh(BySize, MeshLandmarker):
-        def find_others(self, image, known, whole=True, tile=None):
+        def find_others(self, image, known, whole=(), tile=None):
+            asked.add((self, threading.current_thread()))
             return self.find(image) if not known else []
 
         def follower(self):
-            asked.add((self, threading.current_thread()))
             return lambda image, before: before
 
     asked = set()
-    monkeypatch.setattr(panel_video, "make_landmarker", Mesh)
     panel.landmarker = Mesh()
     assert "24 with a new face" in repr(asyncio.run(VideoPanel(panel, clip, tmp_path / "v.mp4").run()))
     assert asked and panel.landmarker not in {landmarker for landmarker, _ in asked}
