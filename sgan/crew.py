@@ -11,11 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from threading import Thread
 from typing import NamedTuple
 
 LOOK = 0.1  # seconds between two looks at the workers
 LAST_WORDS = 30.0  # seconds that the others have to end after one has failed
 INSIST = 3  # signals after which workers are ended that do not end
+VARIABLE = "RANDOM_UNREAL_FACE_CREW"  # tells a worker the number of the process that started it
+WATCH = 1.0  # seconds between two looks of a worker at that process
 
 
 class Failure(NamedTuple):
@@ -40,11 +43,16 @@ class Crew:
         self._pass_on_signals()
         group = os.environ | {"WORLD_SIZE": str(n), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
         group.setdefault("OMP_NUM_THREADS", "1")  # as under torchrun: the processes share the cores
-        for rank in range(n):
-            own = group | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-            # In a session of their own: a Ctrl-C must reach them once, from here.
-            worker = subprocess.Popen([sys.executable, "-m", "sgan", *arguments], env=own, start_new_session=True)
-            self.workers.append(worker)
+        group[VARIABLE] = str(os.getpid())
+        try:
+            for rank in range(n):
+                own = group | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+                # In a session of their own: a Ctrl-C must reach them once, from here.
+                worker = subprocess.Popen([sys.executable, "-m", "sgan", *arguments], env=own, start_new_session=True)
+                self.workers.append(worker)
+        except BaseException:  # those that are there would wait for the others
+            self._end()
+            raise
 
     def wait(self) -> Failure | None:
         """Returns when all have ended; the one that failed first, None when none did."""
@@ -81,6 +89,22 @@ class Crew:
     def _end(self) -> None:
         for worker in self.workers:
             worker.kill()
+
+
+def end_with_crew() -> None:
+    """In a worker of a Crew: it gets SIGTERM, upon which it saves and ends, once the Crew's process is gone.
+
+    That one may have been killed, and could tell nobody. Does nothing in processes that no Crew has started, nor on
+    Windows, where a process keeps the number of a parent that is gone.
+    """
+    if VARIABLE in os.environ:
+        Thread(target=_watch, args=(int(os.environ[VARIABLE]),), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(WATCH)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def free_port() -> int:

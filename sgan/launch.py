@@ -39,6 +39,7 @@ from sgan.state import (
     transfer_weights,
     write_bytes,
 )
+from sgan.workers import reason_of
 
 
 def resolve_device(name: str) -> torch.device:
@@ -245,9 +246,15 @@ def _describe_run(run_dir: Path, config: TrainConfig, dataset: Dataset) -> None:
 
 
 def join_workers(device: torch.device) -> tuple[int, int]:
-    """(rank, world size); joins the group when this process is one of its workers."""
+    """(rank, world size); joins the group when this process is one of its workers.
+
+    RuntimeError when the others cannot be reached.
+    """
     if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return 0, 1
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        try:
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        except RuntimeError as error:
+            raise RuntimeError(f"the processes of this training cannot join: {reason_of(error)}") from error
     return dist.get_rank(), dist.get_world_size()

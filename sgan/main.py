@@ -22,6 +22,7 @@ from sgan.config import (
     from_dict,
     parse_by_resolution,
 )
+from sgan.crew import Crew, end_with_crew
 from sgan.main_convert import add_convert
 from sgan.main_judge import add_inspect, add_metrics
 from sgan.main_progress import drive
@@ -170,6 +171,7 @@ def _settings_of(checkpoint: str | Path, going_on: bool) -> dict[str, Any]:
 
 def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """`train`: the events of the run drive a progress bar."""
+    end_with_crew()
     if options.CUDA_VISIBLE_DEVICES:  # before anything asks CUDA how many devices there are
         os.environ["CUDA_VISIBLE_DEVICES"] = options.CUDA_VISIBLE_DEVICES
     config = make_config(options, cuda=False)  # says what is wrong before anything slow is imported
@@ -190,7 +192,6 @@ def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 def run_crew(config: TrainConfig, arguments: Sequence[str]) -> int:
     """`train` in several processes, of which the first one speaks; returns the exit code."""
-    from sgan.crew import Crew
     from sgan.launch import newest_state
 
     crew = Crew(config.n_gpu, arguments)

@@ -11,15 +11,16 @@ from typing import Any
 from bars import progress_bar
 from sgan.config import TrainConfig
 
-LOST = re.compile("gloo|NCCL|[Cc]onnection")  # in what PyTorch says when another process of the group has ended
+LOST = re.compile("gloo|NCCL|[Cc]onnection")  # in what PyTorch says when another process has ended in mid-training
 
 
 def drive(config: TrainConfig, arguments: Sequence[str], replay: Sequence[dict]) -> int:
     """Shows a run as a progress bar. The first Ctrl-C saves and ends it, the second breaks it off."""
     from sgan.events import Control
     from sgan.launch import run_training
+    from sgan.workers import reason_of
 
-    control = Control()
+    control, begun = Control(), False
     signal.signal(signal.SIGINT, _stop_once(control))
     signal.signal(signal.SIGTERM, _stop_once(control))
     quiet = os.environ.get("RANK", "0") != "0"
@@ -27,11 +28,13 @@ def drive(config: TrainConfig, arguments: Sequence[str], replay: Sequence[dict])
         with Progress(config, quiet) as progress:
             for event in run_training(config, control, progress.decoding, progress.open, replay):
                 progress.show(event)
+                begun = True
     except RuntimeError as error:
-        if "RANK" not in os.environ or not LOST.search(str(error)):
+        if "RANK" not in os.environ or not begun or not LOST.search(str(error)):
             raise
         if not quiet:
-            print("error: another process of this training is gone", file=sys.stderr)
+            text = f"another process of this training is gone or cannot be reached ({reason_of(error)})"
+            print(f"error: {text}", file=sys.stderr)
         return 1
     if progress.unsaved:
         text = f"the last state could not be saved ({progress.unsaved}); what was saved before is in the folder"
@@ -83,7 +86,7 @@ class Progress:
         elif isinstance(event, Stats):
             self.bar.set_postfix_str(_postfix(event.values))
         elif isinstance(event, RolledBack):
-            self.bar.n = event.nimg
+            self.bar.n = self.bar.last_print_n = event.nimg  # else a log says nothing until they are made up for
             self._write(f"note: {event.reason}; back to {event.nimg / 1000:g} kimg with half the learning rate")
         elif isinstance(event, Changed):
             self._say(event, ", ".join(f"{name} {value}" for name, value in event.patch.items()))

@@ -1,8 +1,17 @@
 """What the processes of one training agree on; in a training of one process all of it is trivial."""
 
+import re
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+PLACE = re.compile(r"^\[[^][]*\.(?:cc|cpp|h):\d+\]\s*")  # in PyTorch's source, which gloo begins its errors with
+
+
+def reason_of(error: BaseException) -> str:
+    """The first line of what PyTorch says about the exchange with the other processes, or the error's name."""
+    return PLACE.sub("", (str(error).splitlines() or [""])[0]) or type(error).__name__
 
 
 def rank() -> int:

@@ -47,7 +47,7 @@ def start(arguments, log=os.devnull, **variables):
     """Forks a process that runs the command, with these environment variables; its number."""
     pid = os.fork()
     if pid == 0:
-        file = os.open(log, os.O_WRONLY | os.O_CREAT)
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(file, 1), os.dup2(file, 2)
         sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))  # not what pytest put there
         os.environ.update({name: str(value) for name, value in variables.items()})
@@ -58,13 +58,13 @@ def start(arguments, log=os.devnull, **variables):
     return pid
 
 
-def start_workers(n, arguments, **variables):
+def start_workers(n, arguments, log=os.devnull, **variables):
     """Forks n workers as torchrun would start them; their numbers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     group = dict(WORLD_SIZE=n, MASTER_ADDR="127.0.0.1", MASTER_PORT=port, **variables)
-    return [start(arguments, RANK=rank, LOCAL_RANK=rank, **group) for rank in range(n)]
+    return [start(arguments, log, RANK=rank, LOCAL_RANK=rank, **group) for rank in range(n)]
 
 
 def exit_code(pid):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import re
@@ -16,10 +17,11 @@ import pytest
 from PIL import Image
 from processes import ROOT, environment, exit_code, real_sgan, sgan, start, start_workers
 
+import bars
 from provenance import GENERATED, read_mark
-from sgan import crew, launch, main
+from sgan import crew, launch, main, main_progress
 from sgan.config import PRESETS, ConfigError, TrainConfig
-from sgan.events import Saved
+from sgan.events import RolledBack, Saved, Step
 from sgan.state import TrainState, load_state, save_generator
 
 TINY = (
@@ -245,6 +247,82 @@ def test_a_killed_worker_ends_the_run_with_a_state_to_go_on_from(faces, tmp_path
     assert more.returncode == 0 and f"going on after {state.nimg / 1000:g} kimg" in more.stdout
 
 
+@forks
+def test_workers_save_and_end_when_their_command_was_killed(faces, tmp_path):
+    """SIGKILL leaves the command no time to tell them; they look for it themselves."""
+    run, log = tmp_path / "run", tmp_path / "log"
+    arguments = ["train", "--image_folder_path", faces, *TINY, "--save_folder_path", run, "--n_sample_total", 10**6]
+    variables = dict(RANDOM_UNREAL_FACE_CACHE=tmp_path / "cache", OMP_NUM_THREADS=1)
+    pid = start([*arguments, "--n_gpu", 2], log, **variables)
+    wait_for(run / "stats.jsonl", 2, pid)
+    workers = [worker_of(run, rank) for rank in range(2)]
+    os.kill(pid, signal.SIGKILL)
+    assert exit_code(pid) == -signal.SIGKILL
+    deadline = time.monotonic() + 60
+    while any(command_of(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    left = [worker for worker in workers if command_of(worker)]
+    for worker in left:
+        os.kill(worker, signal.SIGKILL)
+    said = log.read_text()
+    assert not left and "Stopped and saved in" in said and "error:" not in said, said
+    assert 0 < load_state(run).nimg < 10**6 and (run / "generator.safetensors").exists()
+
+
+def command_of(pid):
+    """The command line of a living process, nothing of one that has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
+@forks
+def test_workers_that_cannot_join_say_why(faces, tmp_path):
+    """It is not the others' fault: none of them is gone."""
+    log = tmp_path / "log"
+    arguments = ["train", "--image_folder_path", faces, *TINY, "--save_folder_path", tmp_path / "run", "--n_gpu", 2]
+    workers = start_workers(2, arguments, log=log, GLOO_SOCKET_IFNAME="nosuch0")
+    assert [exit_code(pid) for pid in workers] == [1, 1]
+    said = log.read_text()
+    (line,) = {line for line in said.splitlines() if "error:" in line}
+    assert line.startswith("error: the processes of this training cannot join: ") and "nosuch0" in line
+    assert "gone" not in said and "third_party" not in line and "Traceback" not in said
+
+
+LOST = "[../third_party/gloo/pair.cc:534] Connection closed by peer [127.0.0.1]:4711\nmore"
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_lost_worker_is_told_only_in_mid_training_and_with_the_reason(begun, tmp_path, monkeypatch, capsys):
+    def run_training(*_):
+        yield from [Saved(4, 1, tmp_path)] * begun
+        raise RuntimeError(LOST)
+
+    monkeypatch.setattr(launch, "run_training", run_training)
+    monkeypatch.setattr(main_progress.signal, "signal", lambda *_: None)
+    monkeypatch.setenv("RANK", "0")
+    config = TrainConfig(save_folder_path=str(tmp_path))
+    if not begun:
+        with pytest.raises(RuntimeError, match="Connection closed"):
+            main_progress.drive(config, [], [])
+        return
+    assert main_progress.drive(config, [], []) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: another process of this training is gone or cannot be reached (Connection closed by")
+
+
+def test_a_log_goes_on_after_a_rollback(tmp_path, monkeypatch):
+    monkeypatch.setattr(bars.sys, "stderr", io.StringIO())
+    monkeypatch.setattr(bars, "LINE_EVERY", 0.0)
+    monkeypatch.setattr(bars, "LINES_APART", 0.0)
+    with main_progress.Progress(TrainConfig(n_sample_total=100), False) as progress:
+        for step in range(1, 4):
+            progress.show(Step(16 * step, step, 8, 1.0, 16))
+        progress.show(RolledBack(16, 1, "loss_d became nan", {"learning_rate": {8: 0.001}}))
+        progress.show(Step(20, 2, 8, 1.0, 4))
+        assert bars.sys.stderr.getvalue().splitlines()[-1].split()[1] == "20/100"
+
+
 @pytest.fixture
 def gang(monkeypatch):
     """A function that makes a Crew of processes with this code, by rank; the handlers of signals are kept, not set."""
@@ -276,6 +354,25 @@ def test_the_worker_that_failed_is_told_and_the_others_are_ended(gang, monkeypat
     assert str(crew.Failure(1, -9)) == "worker 1 was ended by SIGKILL (too little memory?)"
     assert "worker 0 failed with exit code 3" in str(crew.Failure(0, 3))
     assert gang("", "")[0].wait() is None and gang("", "raise SystemExit(3)")[0].wait() == (1, 3)
+
+
+@forks
+def test_no_worker_is_left_when_a_later_one_cannot_be_started(gang, monkeypatch):
+    made, _ = gang(WAIT, WAIT)
+    start_one, started = crew.subprocess.Popen, []
+
+    def start_first(*arguments, **named):
+        if started:
+            raise OSError(12, "Cannot allocate memory")
+        started.append(start_one(*arguments, **named))
+        return started[0]
+
+    monkeypatch.setattr(crew.subprocess, "Popen", start_first)
+    with pytest.raises(OSError, match="memory"):
+        crew.Crew(2, ["train"])
+    assert started[0].wait(60) == -signal.SIGKILL
+    made._send(signal.SIGTERM)
+    assert made.wait().code == -signal.SIGTERM
 
 
 @forks
