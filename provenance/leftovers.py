@@ -5,9 +5,13 @@ import re
 import secrets
 import socket
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 NAME = re.compile(r"\.ruf-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{16}\.tmp(\.\w+)?")  # machine, process, chance
+NAMESPACE = Path("/proc/self/ns/pid")  # within which numbers of processes count
+OUTERMOST = 0xEFFFFFFC  # that namespace's number on every Linux, where processes are in no container
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def temporary_beside(target: str | os.PathLike[str], ending: str = "") -> Path:
@@ -21,17 +25,26 @@ def temporary_beside(target: str | os.PathLike[str], ending: str = "") -> Path:
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:
     """Removes the temporary files of this machine's dead processes from a folder, not from those below it.
 
-    What another machine writes into a shared folder stays, since nobody here knows whether it lives.
+    What another machine or container writes into a shared folder stays, since nobody here knows whether it lives; and
+    so does what may not be removed, such as another user's.
     """
     for path in Path(folder).glob(".ruf-*.tmp*"):
         parts = NAME.fullmatch(path.name)
         if parts and parts[1] == _machine() and not _is_running(int(parts[2])):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
 
 
 def _machine() -> str:
-    """8 hexadecimal digits of this machine's name."""
-    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+    """8 hexadecimal digits of this machine's name, in a container of the container too."""
+    name = socket.gethostname()
+    with suppress(OSError):  # no Linux
+        # Containers may have the machine's name, or each other's, and do not see each other's processes: what lives in
+        # one looks dead in another. Outside of them the name alone counts, so that leftovers are known after a restart.
+        if (number := NAMESPACE.stat().st_ino) != OUTERMOST:
+            name += f" {number}"
+            name += BOOT.read_text()  # since the number may come again
+    return f"{zlib.crc32(name.encode()):08x}"
 
 
 def _is_running(pid: int) -> bool:

@@ -24,6 +24,7 @@ from provenance import (
     VERSION,
     Mark,
     from_xmp,
+    leftovers,
     read_mark,
     remove_leftovers,
     to_xmp,
@@ -445,6 +446,49 @@ def test_only_what_dead_processes_left_is_removed(tmp_path, monkeypatch):
     remove_leftovers(tmp_path)
     assert set(tmp_path.iterdir()) == set(others)
     remove_leftovers(tmp_path / "no such folder")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a dead process cannot be told from a living one")
+def test_a_leftover_that_may_not_be_removed_stays_and_the_others_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(leftovers, "_is_running", lambda pid: False)
+    theirs, *ours = (leftovers.temporary_beside(tmp_path / "a.png") for _ in range(3))
+    for path in (theirs, *ours):
+        path.touch()
+    unlink = Path.unlink
+
+    def refuse(path, **named):
+        if path == theirs:
+            raise PermissionError(1, "Operation not permitted", str(path))
+        unlink(path, **named)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == [theirs]
+
+
+def test_containers_of_one_name_leave_each_other_s_files(tmp_path, monkeypatch):
+    """Each numbers its processes anew: the writer in the other one looks dead here."""
+    monkeypatch.setattr(leftovers, "_is_running", lambda pid: False)
+    number, boot = tmp_path / "pid", tmp_path / "boot"
+    number.touch()
+    boot.write_text("1")
+    monkeypatch.setattr(leftovers, "NAMESPACE", number)
+    monkeypatch.setattr(leftovers, "BOOT", boot)
+    written = leftovers.temporary_beside(tmp_path / "a.png")
+    written.touch()
+    inside = number.stat().st_ino
+    number.rename(tmp_path / "other")
+    number.touch()
+    assert number.stat().st_ino != inside
+    remove_leftovers(tmp_path)
+    assert written.exists()
+    (tmp_path / "other").replace(number)
+    boot.write_text("2")
+    remove_leftovers(tmp_path)
+    assert written.exists()
+    boot.write_text("1")
+    remove_leftovers(tmp_path)
+    assert not written.exists()
 
 
 @pytest.mark.parametrize("value", [{"a": float("nan")}, {"a": object()}, {"a": {1, 2}}, ["a"], None])
