@@ -51,7 +51,7 @@ class Classes:
 
     def _put_class(self, label: Any) -> None:
         """Chooses a class without drawing it; None leaves it, and what is no class too."""
-        if isinstance(label, int) and self.class_choice.classes:
+        if type(label) is int and 0 <= label < self.class_choice.classes:  # True is no class
             self.class_choice.value = label
             self.class_choice.apply(self.G)
             self.found = {}

@@ -480,6 +480,16 @@ def test_a_persona_brings_its_class(classes, tmp_path):
     assert "persona" not in other.settings() and other.settings()["class"] == 2
 
 
+def test_a_persona_of_a_class_that_is_none_leaves_the_choice(classes, tmp_path):
+    panel = FacePanel(str(classes), tmp_path, seed=5)
+    panel.class_choice.value = 1
+    for label in (99, 3, -1, True, False, 2.0, "2", None):
+        panel._put_class(label)
+        assert panel.class_choice.value == panel.G.mapping.label == 1, label
+    panel._put_class(2)
+    assert panel.class_choice.value == panel.G.mapping.label == 2
+
+
 def test_candidates_are_of_the_class_of_their_beginning(classes, tmp_path):
     panel = FacePanel(str(classes), tmp_path)
     panel.class_choice.value = 2
