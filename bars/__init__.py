@@ -13,12 +13,16 @@ LINE_SELDOM = 600.0  # seconds between two lines at most
 
 
 def progress_bar(*arguments: Any, **named: Any) -> Any:
-    """A tqdm with these arguments, which writes as `log_bar_class` says when stderr (or `file`) is no terminal."""
+    """A tqdm with these arguments, which writes as `log_bar_class` says when stderr (or `file`) is no terminal.
+
+    Without any stderr it writes nothing.
+    """
     from tqdm import auto
 
     stream = named.get("file") or sys.stderr
-    on_screen = auto.notebook_tqdm is not auto.std_tqdm or (stream is not None and stream.isatty())
-    return (auto.tqdm if on_screen else log_bar_class())(*arguments, **named)
+    on_screen = auto.notebook_tqdm is not auto.std_tqdm or getattr(stream, "isatty", lambda: False)()
+    quiet = {"disable": True} if stream is None else {}
+    return (auto.tqdm if on_screen else log_bar_class())(*arguments, **named | quiet)
 
 
 def log_bar_class() -> type:
@@ -67,6 +71,6 @@ def log_bar_class() -> type:
         def _write_line(self) -> None:
             self.told = True
             self.fp.write(f"{self}\n")
-            self.fp.flush()
+            getattr(self.fp, "flush", lambda: None)()
 
     return LogBar

@@ -72,6 +72,24 @@ def test_a_job_that_breaks_off_says_how_far_it_came(clock, log):
     assert "3/4" in log.getvalue().splitlines()[-1]
 
 
+def test_a_stream_that_can_only_be_written_to_is_a_log(clock, log):
+    class Plain:
+        write = log.write
+
+    assert list(bars.progress_bar(range(3), unit="face", file=Plain())) == [0, 1, 2]
+    assert "3/3" in log.getvalue()
+
+
+def test_without_stderr_nothing_is_written(monkeypatch, capsys):
+    monkeypatch.setattr(bars.sys, "stderr", None)
+    with bars.progress_bar(total=3, unit="face", dynamic_ncols=True) as bar:
+        bar.update(3)
+        bar.set_postfix_str("loss 1.5")
+        bar.write("saved")
+    assert list(bars.progress_bar(range(3), desc="decoding")) == [0, 1, 2]
+    assert capsys.readouterr().out == "saved\n"
+
+
 def test_a_terminal_keeps_its_bar():
     terminal = Terminal()
     bar = bars.progress_bar(range(3), unit="face", file=terminal)
