@@ -95,9 +95,9 @@ def end_with_crew() -> None:
     """In a worker of a Crew: it gets SIGTERM, upon which it saves and ends, once the Crew's process is gone.
 
     That one may have been killed, and could tell nobody. Does nothing in processes that no Crew has started, nor on
-    Windows, where a process keeps the number of a parent that is gone.
+    Windows, where a process keeps the number of a parent that is gone, and in a venv has another one to begin with.
     """
-    if VARIABLE in os.environ:
+    if VARIABLE in os.environ and os.name != "nt":
         Thread(target=_watch, args=(int(os.environ[VARIABLE]),), daemon=True).start()
 
 
