@@ -111,7 +111,8 @@ def run_align_command(args: argparse.Namespace) -> str:
         for count, what in ((empty, "without a face"), (small, "faces too small"), (bad, "unreadable"))
         if count
     ]
-    return ", ".join([f"{plural(squares, 'square')} from {plural(photos, 'photo')} in {args.out}{os.sep}", *notes])
+    folder = os.path.join(args.out, "")
+    return ", ".join([f"{plural(squares, 'square')} from {plural(photos, 'photo')} in {folder}", *notes])
 
 
 def whole_number(text: str) -> int:

@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Generic
 
 if not __package__:  # run as a file: the project's folder, not this one, is where imports start
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -28,7 +27,7 @@ from faceswap.detection import shrink
 from faceswap.images import check_output
 from faceswap.landmarks import LANDMARKERS, make_landmarker
 from faceswap.main import WINDOW, add_option_flags, can_show, face_name, notice, options_from, plural, run
-from faceswap.pipeline import Behind, Item
+from faceswap.pipeline import Behind
 from faceswap.sheet import label
 from faceswap.swap import Swapper, describe
 from faceswap.tracking import Track, Tracker
@@ -158,39 +157,39 @@ class Window:
         self.closed = key in (ord("q"), 27) or cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1
 
 
-class Latest(Generic[Item]):
-    """The newest item of a stage that goes on by itself, as fast as it can; older ones are dropped.
+class Latest:
+    """The newest frame of a camera: read by a thread of its own as fast as they come, older ones are dropped.
 
     Args:
-        items: worked out in a thread of its own; for a camera, its frames.
+        frames: yields uint8 [H, W, 3] RGB; it may block. What it raises is raised when the next frame is asked for.
     """
 
-    def __init__(self, items: Iterator[Item]):
+    def __init__(self, frames: Iterator[np.ndarray]):
         self._slot: deque = deque(maxlen=1)
         self._news, self._ended = threading.Event(), False
         self._error: BaseException | None = None
         self.read = 0
-        self._thread = threading.Thread(target=self._pump, args=(items,), daemon=True)
+        self._thread = threading.Thread(target=self._pump, args=(frames,), daemon=True)
         self._thread.start()
 
-    def _pump(self, items: Iterator[Item]) -> None:
+    def _pump(self, frames: Iterator[np.ndarray]) -> None:
         try:
-            for item in items:
-                self._slot.append((time.perf_counter(), item))
+            for image in frames:
+                self._slot.append((time.perf_counter(), image))
                 self.read += 1
                 self._news.set()
                 if self._ended:
                     break
-        except BaseException as error:  # told to whoever waits for the next item
+        except BaseException as error:  # told to whoever waits for the next frame
             self._error = error
         self._ended = True
         self._news.set()
 
-    def __iter__(self) -> Iterator[tuple[float, Item]]:
-        """Yields (time of its arrival in seconds, item), always the newest, each once."""
+    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
+        """Yields (time of reading in seconds, frame), always the newest, each once."""
         while True:
             self._news.clear()
-            ended = self._ended  # before the slot is looked at: the last item must not be missed
+            ended = self._ended  # before the slot is looked at: the last frame must not be missed
             try:
                 yield self._slot.pop()
             except IndexError:
@@ -201,7 +200,7 @@ class Latest(Generic[Item]):
                 self._news.wait(1.0)
 
     def stop(self) -> None:
-        """Ends the stage."""
+        """Ends the reading."""
         self._ended = True
         self._thread.join(timeout=2)
 
@@ -303,7 +302,7 @@ def swap_camera(args: argparse.Namespace) -> str:
 
 
 def live_results(
-    latest: Latest[np.ndarray], tracker: Tracker, swapper: Swapper, choose: FaceChoice
+    latest: Latest, tracker: Tracker, swapper: Swapper, choose: FaceChoice
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Yields (time of reading, result) for the newest frame, as often as the machine can.
 

@@ -35,8 +35,8 @@ FORMATS = {
 VIDEO_SUFFIXES = tuple(FORMATS)
 USUAL_RATE = Fraction(30)
 AHEAD = 6  # frames and packets of sound that may be read before they are swapped
-WHOLE_ROWS = 32  # pixels: with a width that is a multiple of it the conversion of colours reads no further than a row
 BEHIND = 3  # ... that may wait for the encoder
+WHOLE_ROWS = 32  # pixels: with a width that is a multiple of it the conversion of colours reads no further than a row
 
 
 @dataclass(frozen=True)
@@ -256,13 +256,20 @@ class Writer:
                     self._out.mux(self._recoded[packet.stream.index].encode(frame))
 
     def close(self) -> None:
-        """Finishes the file and puts it in its place."""
-        if self._video is not None:
-            self._out.mux(self._video.encode(None))
-            for stream in self._recoded.values():
-                self._out.mux(stream.encode(None))
-        self._out.close()
-        os.replace(self._part, self.path)
+        """Finishes the file and puts it in its place; OSError, and nothing is left behind, where that fails."""
+        try:
+            if self._video is not None:
+                self._out.mux(self._video.encode(None))
+                for stream in self._recoded.values():
+                    self._out.mux(stream.encode(None))
+            self._out.close()
+            os.replace(self._part, self.path)
+        except FFmpegError as error:
+            self.discard()
+            raise OSError(f"{self.path}: cannot be written ({error.strerror or error})") from None
+        except BaseException:
+            self.discard()
+            raise
 
     def discard(self) -> None:
         """Leaves nothing behind."""
@@ -311,7 +318,6 @@ def swap_video(
             yield from _swap_stream(source, writer, tracker, swap)
             if not writer.frames:
                 raise ValueError(f"{src}: no frame could be decoded")
-            writer.close()
         except (GeneratorExit, KeyboardInterrupt):
             writer.close() if writer.frames else writer.discard()
             raise
@@ -321,6 +327,7 @@ def swap_video(
         except BaseException:
             writer.discard()
             raise
+        writer.close()
 
 
 def _swap_stream(source, writer: Writer, tracker: Tracker, swap: Callable) -> Iterator[Progress]:

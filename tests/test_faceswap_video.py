@@ -218,6 +218,26 @@ def test_odd_sizes_are_written(tmp_path):
     assert read_video(tmp_path / "out.mp4")[1][0].shape == (120, 160, 3)
 
 
+def test_a_disk_that_is_full_at_the_end_is_told_and_leaves_nothing(tmp_path):
+    class FullAtTheEnd:
+        def __init__(self, container):
+            self.container = container
+
+        def __getattr__(self, name):
+            return getattr(self.container, name)
+
+        def close(self):
+            self.container.close()
+            raise av.error.OSError(28, "No space left on device")
+
+    writer = video.Writer(tmp_path / "out.mp4", None, {})
+    writer.write_frame(np.zeros((64, 64, 3), np.uint8), 0, Fraction(1, 1000))
+    writer._out = FullAtTheEnd(writer._out)
+    with pytest.raises(OSError, match=r"out\.mp4: cannot be written \(No space left on device\)"):
+        writer.close()
+    assert not list(tmp_path.iterdir())
+
+
 def test_stopped_early_the_file_plays(clip, tmp_path):
     path, faces, _ = clip
     swapper_points, source = face_at(80)
