@@ -30,6 +30,7 @@ from compare import (  # noqa: E402
     half_distances,
     mean_pairwise,
     nearest,
+    shares_of,
 )
 from measure import Faces, align_shapes, measure, training_faces  # noqa: E402
 
@@ -88,6 +89,24 @@ def shape_distance(training: Training, faces: Faces) -> float:
     return frechet(training.shapes.project(training.align(faces)), projected) / half_distances(projected)
 
 
+def drawn_by(training: Training, balance: float) -> dict[str, float]:
+    """The bars' figures of the training pictures themselves, drawn as training with `balance` draws them.
+
+    That is what a generator has that learned exactly what it was shown. Equal groups are not the collection as it was
+    found: where fair hair belongs to its largest group, drawing the others more often makes hair more alike.
+    """
+    shares, own = shares_of(training.groups, balance), training.faces
+    ratio = lambda values: mean_pairwise(values, shares) / mean_pairwise(values)  # noqa: E731
+    projected = training.shapes.project(training.aligned)
+    return {
+        "spread of shapes": ratio(training.aligned),
+        "spread of skin colours": ratio(own.columns(*SKIN)),
+        "spread of hair colours": ratio(own.columns(*HAIR)),
+        "Frechet distance of shapes, in halves of the training set": frechet(projected, projected, shares)
+        / half_distances(projected),
+    }
+
+
 def compare(training: Training, faces: Faces) -> dict:
     """The figures that need training pictures; `faces` at psi 1.0."""
     own, aligned = training.faces, training.align(faces)
@@ -125,17 +144,24 @@ def passes(name: str, value: float) -> bool:
 
 def table(row: dict) -> str:
     """The row as a markdown table and sentences."""
-    lines = ["| measured over the seeds | value | bar | met |", "|---|---|---|---|"]
+    lines = ["| measured over the seeds | value | bar | met | drawn pictures |", "|---|---|---|---|---|"]
+    drawn = row.get("drawn", {})
     for name, (kind, bar) in BARS.items():
         if name in row:
             met = "yes" if passes(name, row[name]) else "no"
-            lines.append(f"| {name} | {row[name]:.3f} | {kind} {bar:g} | {met} |")
+            own = f"{drawn[name]:.3f}" if name in drawn else ""
+            lines.append(f"| {name} | {row[name]:.3f} | {kind} {bar:g} | {met} | {own} |")
     lines += ["", f"Checkpoint {row['checkpoint'][:12]}, {row['resolution']} pixels, {row['seeds']} seeds, "
               f"{row['sec_per_sample'] * 1000:.0f} ms a sample; psi 1.0 where nothing else is said."]  # fmt: skip
     if "shapes_unflipped" in row:
         lines[-1] += (
             " Training pictures are compared as training shows them, each turned left to right or not; from them as "
             f"they were found the shapes are {row['shapes_unflipped']:.1f} times the halves' distance away."
+        )
+    if drawn:
+        lines[-1] += (
+            f' "Drawn pictures" are training pictures drawn with --balance {row["balance"]:g}, as training drew them '
+            "last: what a generator would have that had learned exactly these."
         )
     if "groups" in row:
         counts = ", ".join(f"{name} {n}" for name, n in row["groups"].items())
@@ -166,6 +192,13 @@ def write_sheet(path: Path, G, pairs: list[tuple[int, int]], paths: list[str]) -
     Image.fromarray(np.concatenate([np.concatenate(above, axis=1), np.concatenate(below, axis=1)])).save(path)
 
 
+def trained_balance(checkpoint: str) -> float:
+    """`balance` of the training that made a checkpoint, by the settings beside it; 0 where it has none."""
+    path = Path(checkpoint)
+    beside = (path if path.is_dir() else path.parent) / "generator.json"
+    return json.loads(beside.read_text(encoding="utf-8"))["training"]["balance"] if beside.is_file() else 0.0
+
+
 def check(options: argparse.Namespace) -> dict:
     """The row of one checkpoint."""
     from sgan import load_generator
@@ -180,7 +213,10 @@ def check(options: argparse.Namespace) -> dict:
     row["sec_per_sample"] = round(float(np.median(spent)), 4)
     if options.images:
         own, groups, paths = training_faces(options.images, resolution, options.cache, options.flip)
-        row |= compare(Training(own, groups), faces)
+        training = Training(own, groups)
+        row |= compare(training, faces)
+        row["balance"] = trained_balance(options.checkpoint)
+        row["drawn"] = {name: round(value, 4) for name, value in drawn_by(training, row["balance"]).items()}
         if options.flip:
             found = Training(*training_faces(options.images, resolution, options.cache, flip=False)[:2])
             row["shapes_unflipped"] = shape_distance(found, faces)

@@ -8,23 +8,29 @@ SURE = 0.9  # probability from which a group counts as told
 CHUNK = 500
 
 
-def mean_pairwise(values: np.ndarray, most: int = 2000) -> float:
-    """Mean Euclidean distance between two different rows of [N, D], of at most `most` rows drawn at random."""
+def mean_pairwise(values: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Mean Euclidean distance between two different rows of [N, D], drawn by `weights` [N] (None: all alike)."""
     values = values.reshape(len(values), -1).astype(np.float64)
-    if len(values) > most:
-        values = values[np.random.default_rng(0).permutation(len(values))[:most]]
-    squares = np.square(values).sum(axis=1)
-    distances = np.sqrt(np.maximum(squares[:, None] + squares - 2 * values @ values.T, 0))
-    return float(distances.sum() / (len(values) * (len(values) - 1)))
+    weights = np.full(len(values), 1 / len(values)) if weights is None else weights / weights.sum()
+    squares, total = np.square(values).sum(axis=1), 0.0
+    for start in range(0, len(values), CHUNK):
+        part = slice(start, start + CHUNK)
+        apart = np.sqrt(np.maximum(squares[part, None] + squares - 2 * values[part] @ values.T, 0))
+        total += weights[part] @ apart @ weights
+    return float(total / (1 - np.square(weights).sum()))
 
 
-def frechet(a: np.ndarray, b: np.ndarray) -> float:
-    """Frechet distance between the Gaussians with the moments of [N, D] and [M, D] (arXiv 1706.08500, equation 6)."""
-    covariances = [np.cov(rows, rowvar=False) for rows in (a, b)]
+def frechet(a: np.ndarray, b: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Frechet distance between the Gaussians with the moments of [N, D] and [M, D] (arXiv 1706.08500, equation 6).
+
+    weights [N]: how often each row of `a` counts; None: all alike.
+    """
+    covariances = [np.cov(a, rowvar=False, aweights=weights), np.cov(b, rowvar=False)]
+    apart = np.average(a, axis=0, weights=weights) - b.mean(axis=0)
     values, vectors = np.linalg.eigh(covariances[0])
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariances[1] @ root), 0)).sum()
-    return float(np.square(a.mean(axis=0) - b.mean(axis=0)).sum() + sum(np.trace(c) for c in covariances) - 2 * cross)
+    return float(np.square(apart).sum() + sum(np.trace(c) for c in covariances) - 2 * cross)
 
 
 class Shapes:
@@ -49,6 +55,13 @@ def half_distances(projected: np.ndarray) -> float:
         order, half = rng.permutation(len(projected)), len(projected) // 2
         found.append(frechet(projected[order[:half]], projected[order[half:]]))
     return float(np.mean(found))
+
+
+def shares_of(labels: list[str], balance: float) -> np.ndarray:
+    """[N]: how often training with `balance` draws each picture: a group's share goes with size^(1 - balance)."""
+    names, index, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    shares = (sizes ** -float(balance))[index]
+    return shares / shares.sum()
 
 
 class Groups:

@@ -32,6 +32,24 @@ def test_mean_pairwise_distance(bench):
     assert bench("compare").mean_pairwise(np.array([[0.0], [1.0], [3.0]])) == pytest.approx((1 + 2 + 3) / 3)
 
 
+def test_weights_count_like_copies(bench):
+    compare, rng = bench("compare"), np.random.default_rng(0)
+    rows, others, times = rng.normal(size=(3000, 2)), rng.normal(size=(50, 2)), rng.integers(1, 5, 3000)
+    assert compare.mean_pairwise(np.array([[0.0], [4.0]]), np.array([3, 1])) == pytest.approx(4)
+    copies = np.repeat(rows, times, axis=0)
+    assert compare.frechet(rows, others, times) == pytest.approx(compare.frechet(copies, others), rel=0.01)
+
+
+def test_shares_are_those_of_training(bench):
+    from sgan.data import group_slots
+
+    labels = ["few"] * 4 + ["many"] * 64
+    for balance in (0, 0.5, 1):
+        shares = bench("compare").shares_of(labels, balance)
+        slots = group_slots([4, 64], balance)
+        assert shares[:4].sum() == pytest.approx(np.mean(slots == 0), abs=0.01) and shares.sum() == pytest.approx(1)
+
+
 def test_groups_are_told_apart_with_equal_priors(bench):
     compare, rng = bench("compare"), np.random.default_rng(0)
     many, few = rng.normal(size=(500, 3)), rng.normal(size=(40, 3)) + [6, 0, 0]
@@ -77,8 +95,8 @@ def test_the_table_says_which_bars_are_met(bench):
         "sec_per_sample": 1,
     }
     lines = check.table(row).splitlines()
-    assert "| exactly one face, psi 0.7 | 0.000 | >= 0.995 | no |" in lines
-    assert "| high-frequency energy in the face, octaves | 0.000 | within 0.3 | yes |" in lines
+    assert "| exactly one face, psi 0.7 | 0.000 | >= 0.995 | no |  |" in lines
+    assert "| high-frequency energy in the face, octaves | 0.000 | within 0.3 | yes |  |" in lines
     assert check.passes("high-frequency energy in the face, octaves", -0.31) is False
 
 
