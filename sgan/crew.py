@@ -1,7 +1,7 @@
-"""The processes of `train --n_gpu N` on this machine: started, told of signals, and ended when one of them fails.
+"""The processes of a training with n_gpu above 1 on this machine: started, told of signals, ended when one fails.
 
-Each runs the same command and joins the others as it would under torchrun. torchrun itself serves several machines; on
-one it adds a process of 500 MB that answers a signal, or the death of a worker, with a traceback of its own.
+They join each other as they would under torchrun. torchrun itself serves several machines; on one it adds a process of
+500 MB that answers a signal, or the death of a worker, with a traceback of its own.
 """
 
 import os
@@ -10,9 +10,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Thread
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 LOOK = 0.1  # seconds between two looks at the workers
 LAST_WORDS = 30.0  # seconds that the others have to end after one has failed
@@ -29,53 +29,80 @@ class Failure(NamedTuple):
 
     def __str__(self) -> str:
         if self.code >= 0:
-            return f"worker {self.rank} failed with exit code {self.code} (what it said is above)"
+            return f"worker {self.rank} failed with exit code {self.code}"
         memory = " (too little memory?)" if self.code == -9 else ""  # as the system does then
         return f"worker {self.rank} was ended by {signal.Signals(-self.code).name}{memory}"
 
 
 class Crew:
-    """n processes of `python -m sgan ARGUMENTS` that train together. asked: how many signals came to end them."""
+    """Processes of `python -m MODULE ARGUMENTS` that train together.
 
-    def __init__(self, n: int, arguments: Sequence[str]):
+    failure: the first one, None while there is none. asked: how many signals came to end them.
+    """
+
+    def __init__(self):
         self.asked = 0
+        self.failure: Failure | None = None
         self.workers: list[subprocess.Popen] = []
-        self._pass_on_signals()
-        group = os.environ | {"WORLD_SIZE": str(n), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+        self._until = float("inf")  # when the others are ended that have not ended by themselves
+
+    def start(
+        self, n: int, command: Sequence[str], variables: Mapping[str, str] | None = None, output: IO | None = None
+    ) -> None:
+        """Starts n workers: command is MODULE and its arguments, output takes what they say (None: as this process)."""
+        group = {**os.environ, **(variables or {})}
+        group |= {"WORLD_SIZE": str(n), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
         group.setdefault("OMP_NUM_THREADS", "1")  # as under torchrun: the processes share the cores
         group[VARIABLE] = str(os.getpid())
         try:
             for rank in range(n):
                 own = group | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
                 # In a session of their own: a Ctrl-C must reach them once, from here.
-                worker = subprocess.Popen([sys.executable, "-m", "sgan", *arguments], env=own, start_new_session=True)
+                worker = subprocess.Popen(
+                    [sys.executable, "-m", *command],
+                    env=own, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                )  # fmt: skip
                 self.workers.append(worker)
         except BaseException:  # those that are there would wait for the others
             self._end()
             raise
 
-    def wait(self) -> Failure | None:
-        """Returns when all have ended; the one that failed first, None when none did."""
-        failure, until = None, float("inf")
-        while None in [worker.poll() for worker in self.workers]:
-            if failure is None and (failure := self._failed()):
-                until = time.monotonic() + LAST_WORDS
-                self._send(signal.SIGTERM)
+    def pass_on_signals(self) -> None:
+        """From now on signals that ask this process to end reach the workers, which save and end."""
+        signal.signal(signal.SIGINT, self._hear)
+        signal.signal(signal.SIGTERM, self._hear)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(signal.SIGHUP, self._hear)
+
+    def running(self) -> bool:
+        """Whether any worker runs. Once one has failed the others are told to end, and soon after ended."""
+        some = None in [worker.poll() for worker in self.workers]
+        if self.failure is None and (failure := self._failed()):
+            self.failure, self._until = failure, time.monotonic() + LAST_WORDS
+            self._send(signal.SIGTERM)
+        if some and time.monotonic() > self._until:
+            self._end()
+        return some
+
+    def wait(self, seconds: float = float("inf")) -> bool:
+        """Whether all have ended, after at most so many seconds."""
+        until = time.monotonic() + seconds
+        while self.running():
             if time.monotonic() > until:
-                self._end()
+                return False
             time.sleep(LOOK)
-        return failure or self._failed()
+        return True
+
+    def dismiss(self, seconds: float) -> None:
+        """Ends the workers that have not ended after so many seconds."""
+        if not self.wait(seconds):
+            self._end()
+            self.wait()
 
     def _failed(self) -> Failure | None:
         """A worker that has failed: one that was killed first, since the others fail when they miss it."""
         failed = [Failure(rank, worker.returncode) for rank, worker in enumerate(self.workers) if worker.returncode]
         return min(failed, key=lambda failure: failure.code > 0, default=None)
-
-    def _pass_on_signals(self) -> None:
-        signal.signal(signal.SIGINT, self._hear)
-        signal.signal(signal.SIGTERM, self._hear)
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup leaves it
-            signal.signal(signal.SIGHUP, self._hear)
 
     def _hear(self, *_) -> None:
         self.asked += 1

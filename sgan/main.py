@@ -194,15 +194,18 @@ def run_crew(config: TrainConfig, arguments: Sequence[str]) -> int:
     """`train` in several processes, of which the first one speaks; returns the exit code."""
     from sgan.launch import newest_state
 
-    crew = Crew(config.n_gpu, arguments)
-    failure = crew.wait()
-    if failure is None:
+    crew = Crew()
+    crew.pass_on_signals()
+    crew.start(config.n_gpu, ["sgan", *arguments])
+    crew.wait()
+    if crew.failure is None:
         return 0
     newest = newest_state(config.save_folder_path)
     how = f"the same command goes on from {newest}" if newest else "no state was saved yet"
     if crew.asked:
         return _fail(f"interrupted before the training could end in order; {how}", 130)
-    return _fail(f"{failure}, so the others were ended too; {how}", max(failure.code, 1))
+    where = " (what it said is above)" if crew.failure.code > 0 else ""
+    return _fail(f"{crew.failure}{where}, so the others were ended too; {how}", max(crew.failure.code, 1))
 
 
 def read_journal(path: str) -> list[dict]:

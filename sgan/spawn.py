@@ -1,4 +1,4 @@
-"""Several processes train under a notebook: rank 0 sends its events over a local socket and passes on what it is told.
+"""A crew trains under a notebook: rank 0 sends its events over a local socket and passes on what it is told.
 
 The notebook's side is run_workers(), which gives the same events as one process would. Messages are lines of JSON.
 """
@@ -9,12 +9,10 @@ import hmac
 import json
 import os
 import secrets
+import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Generator, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ import torch.distributed as dist
 
 from sgan import events as event_types
 from sgan.config import ConfigError, HParams, TrainConfig, from_dict, to_dict
+from sgan.crew import Crew, end_with_crew
 from sgan.events import Control, Event, Finished, Opened, Step
 from sgan.launch import check_batches, resolve_device, run_training
 
@@ -32,7 +31,7 @@ LOG_NAME = "workers.log"
 ROOT = Path(__file__).resolve().parent.parent
 STEP_EVERY = 0.05  # seconds between two Step events that are sent; all other events are
 LOOK = 0.05  # seconds between two looks at the socket
-LAST_WORDS = 10.0  # seconds until a broken run's exit code is known
+LAST_WORDS = 10.0  # seconds until it is known which worker broke off a run
 PATIENCE = 60.0  # seconds until workers that were told to stop are ended
 
 
@@ -118,7 +117,7 @@ class SharedControl(Control):
                 news = shared[0]
                 patches += news.get("patches", [])
                 self.stopped = self.stopped or news.get("stop", False)
-            if not news.get("pause") or self.stopped:
+            if not news.get("pause") or news.get("stop"):  # and not self.stopped: all must leave at the same turn
                 return patches
             time.sleep(LOOK)
 
@@ -153,30 +152,28 @@ def run_workers(config: TrainConfig, control: Control) -> Iterator[Event]:
     key = secrets.token_hex(32)
     with socket.create_server(("127.0.0.1", 0)) as server:
         told = {"config": to_dict(config), "port": server.getsockname()[1], "key": key}
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={config.n_gpu}"]
         log = Path(config.save_folder_path) / LOG_NAME
         log.parent.mkdir(parents=True, exist_ok=True)
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        environment = os.environ | {VARIABLE: json.dumps(told), "PYTHONPATH": path}
+        variables = {VARIABLE: json.dumps(told), "PYTHONPATH": path}
         if config.CUDA_VISIBLE_DEVICES:
-            environment["CUDA_VISIBLE_DEVICES"] = config.CUDA_VISIBLE_DEVICES
+            variables["CUDA_VISIBLE_DEVICES"] = config.CUDA_VISIBLE_DEVICES
+        crew, link = Crew(), None
         with open(log, "wb") as file:
-            process = subprocess.Popen(
-                [*command, "-m", "sgan.spawn"],
-                env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
-            )  # fmt: skip
-        link = None
+            crew.start(config.n_gpu, ["sgan.spawn"], variables, file)
         try:
-            link = yield from _accept(server, key, process)
-            yield from _follow(link, control, process, log)
+            link = yield from _accept(server, key, crew)
+            yield from _follow(link, control, crew, log)
         finally:
-            _end(link, process)
+            if link is not None:
+                link.connection.close()  # which they take for stop
+            crew.dismiss(PATIENCE if link is not None else 0.0)
 
 
-def _accept(server: socket.socket, key: str, process: subprocess.Popen) -> Generator[Event, None, Link | None]:
+def _accept(server: socket.socket, key: str, crew: Crew) -> Generator[Event, None, Link | None]:
     """Bare events until rank 0 has come and shown the key; returns its Link, or None when the workers ended before."""
     server.settimeout(LOOK)
-    while process.poll() is None:
+    while crew.running():
         try:
             link = Link(server.accept()[0])
         except TimeoutError:
@@ -196,7 +193,7 @@ def _shows(link: Link, key: str) -> bool:
         return False
 
 
-def _follow(link: Link | None, control: Control, process: subprocess.Popen, log: Path) -> Iterator[Event]:
+def _follow(link: Link | None, control: Control, crew: Crew, log: Path) -> Iterator[Event]:
     """The events that come, until the last; passes on what is posted to the mailbox."""
     last, paused, stopped = Event(0, 0), False, False
     while link is not None:
@@ -211,7 +208,9 @@ def _follow(link: Link | None, control: Control, process: subprocess.Popen, log:
         messages = link.receive(LOOK)
         for message in messages:
             if "error" in message:
-                raise RuntimeError(message["error"])
+                crew.running()
+                killed = crew.failure is not None and crew.failure.code < 0  # then rank 0 has only lost it
+                raise RuntimeError(f"{crew.failure}; see {log}" if killed else message["error"])
             last = decode_event(message)
             yield last
             if isinstance(last, Finished):
@@ -219,25 +218,15 @@ def _follow(link: Link | None, control: Control, process: subprocess.Popen, log:
         if not messages:
             if link.closed:
                 break
+            crew.running()
             yield Event(last.nimg, last.iteration)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(LAST_WORDS)
-    raise RuntimeError(f"the {log.stem} ended before the training did (exit code {process.returncode}); see {log}")
-
-
-def _end(link: Link | None, process: subprocess.Popen) -> None:
-    """Lets the workers save and end; ends those that do not."""
-    if link is not None:
-        link.connection.close()  # which they take for stop
-    try:
-        process.wait(PATIENCE if link is not None else 0.1)
-    except subprocess.TimeoutExpired:
-        process.terminate()  # torchrun ends its workers
-        process.wait()
+    crew.wait(LAST_WORDS)
+    raise RuntimeError(f"the workers ended before the training did ({crew.failure or 'without a word'}); see {log}")
 
 
 def main() -> None:
-    """One worker under torchrun."""
+    """One worker of the crew."""
+    end_with_crew()
     told = json.loads(os.environ[VARIABLE])
     config = from_dict(TrainConfig, told["config"])
     device = resolve_device(config.device)
@@ -265,6 +254,7 @@ def _work(config: TrainConfig, link: Link | None, device: torch.device) -> None:
 
     sent = 0.0
     control = SharedControl(link, device)
+    signal.signal(signal.SIGTERM, lambda *_: control.stop())
     for event in run_training(config, control, on_open=opened):
         if link is None or (isinstance(event, Step) and time.monotonic() - sent < STEP_EVERY):
             continue

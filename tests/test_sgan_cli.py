@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,9 +20,9 @@ from processes import ROOT, environment, exit_code, real_sgan, sgan, start, star
 
 import bars
 from provenance import GENERATED, read_mark
-from sgan import crew, launch, main, main_progress
+from sgan import crew, launch, main, main_progress, spawn
 from sgan.config import PRESETS, ConfigError, TrainConfig
-from sgan.events import RolledBack, Saved, Step
+from sgan.events import Control, RolledBack, Saved, Step
 from sgan.state import TrainState, load_state, save_generator
 
 TINY = (
@@ -330,12 +331,15 @@ def gang(monkeypatch):
     monkeypatch.setattr(crew.signal, "signal", handlers.__setitem__)
 
     def make(*codes):
-        def start_one(command, env, start_new_session):
+        def start_one(command, env, start_new_session, **_):
             assert start_new_session and env["WORLD_SIZE"] == str(len(codes)) and command[-2:] == ["sgan", "train"]
             return popen([sys.executable, "-c", codes[int(env["RANK"])]], stdout=subprocess.PIPE, text=True)
 
         monkeypatch.setattr(crew.subprocess, "Popen", start_one)
-        return crew.Crew(len(codes), ["train"]), handlers
+        made = crew.Crew()
+        made.pass_on_signals()
+        made.start(len(codes), ["sgan", "train"])
+        return made, handlers
 
     return make
 
@@ -349,11 +353,13 @@ def test_the_worker_that_failed_is_told_and_the_others_are_ended(gang, monkeypat
     monkeypatch.setattr(crew, "LAST_WORDS", 0.5)
     dies = "import os; os.kill(os.getpid(), 9)"
     made, _ = gang(WAIT, dies, DULL)
-    assert made.wait() == (1, -9)
+    assert made.wait() and made.failure == (1, -9)
     assert [worker.returncode for worker in made.workers][:2] == [-15, -9] and made.workers[2].returncode in (-15, -9)
     assert str(crew.Failure(1, -9)) == "worker 1 was ended by SIGKILL (too little memory?)"
-    assert "worker 0 failed with exit code 3" in str(crew.Failure(0, 3))
-    assert gang("", "")[0].wait() is None and gang("", "raise SystemExit(3)")[0].wait() == (1, 3)
+    assert str(crew.Failure(0, 3)) == "worker 0 failed with exit code 3"
+    for code, failure in {"": None, "raise SystemExit(3)": (1, 3)}.items():
+        made, _ = gang("", code)
+        assert made.wait() and made.failure == failure
 
 
 @forks
@@ -369,10 +375,20 @@ def test_no_worker_is_left_when_a_later_one_cannot_be_started(gang, monkeypatch)
 
     monkeypatch.setattr(crew.subprocess, "Popen", start_first)
     with pytest.raises(OSError, match="memory"):
-        crew.Crew(2, ["train"])
+        crew.Crew().start(2, ["sgan", "train"])
     assert started[0].wait(60) == -signal.SIGKILL
     made._send(signal.SIGTERM)
-    assert made.wait().code == -signal.SIGTERM
+    assert made.wait() and made.failure.code == -signal.SIGTERM
+
+
+@forks
+def test_workers_that_do_not_end_in_time_are_ended(gang):
+    made, _ = gang(DULL, DULL)
+    for worker in made.workers:
+        worker.stdout.readline()
+    assert not made.wait(0.2) and made.running()
+    made.dismiss(0.2)
+    assert [worker.returncode for worker in made.workers] == [-9, -9]
 
 
 @forks
@@ -384,7 +400,20 @@ def test_whoever_insists_ends_workers_that_do_not_end(gang):
     for _ in range(3):
         assert [worker.poll() for worker in made.workers] == [None, None]
         handlers[signal.SIGINT](signal.SIGINT, None)
-    assert made.wait().code == -9 and made.asked == 3
+    assert made.wait() and made.failure.code == -9 and made.asked == 3
+
+
+@forks
+def test_a_notebook_is_told_which_worker_was_killed_and_not_that_another_lost_it(gang, tmp_path):
+    made, _ = gang(WAIT, "import os; os.kill(os.getpid(), 9)")
+    made.workers[1].wait(60)
+    ours, theirs = socket.socketpair()
+    spawn.Link(theirs).send({"error": "Connection closed by peer"})
+    with pytest.raises(RuntimeError, match="worker 1 was ended by SIGKILL .*; see .*workers.log"):
+        next(spawn._follow(spawn.Link(ours), Control(), made, tmp_path / "workers.log"))
+    made.dismiss(60)
+    assert made.workers[0].returncode == -signal.SIGTERM
+    ours.close(), theirs.close()
 
 
 def worker_of(run, rank):
