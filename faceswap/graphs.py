@@ -19,7 +19,7 @@ executor { type: "ApplicationThreadExecutor" }
 node {
   calculator: "ImageToTensorCalculator" input_stream: "IMAGE:image" output_stream: "TENSORS:input"
   options { [mediapipe.ImageToTensorCalculatorOptions.ext] {
-    output_tensor_width: 192 output_tensor_height: 192 output_tensor_float_range { min: 0 max: 1 } } }
+    output_tensor_width: SIDE output_tensor_height: SIDE output_tensor_float_range { min: 0 max: 1 } } }
 }
 node {
   calculator: "InferenceCalculator" input_stream: "TENSORS:input" output_stream: "TENSORS:output"
@@ -33,7 +33,7 @@ node {
 }
 node { calculator: "TensorsToFloatsCalculator" input_stream: "TENSORS:points_tensor" output_stream: "FLOATS:points" }
 node { calculator: "TensorsToFloatsCalculator" input_stream: "TENSORS:presence_tensor" output_stream: "FLOAT:presence" }
-"""
+""".replace("SIDE", str(MESH_SIDE))
 
 
 def in_calling_thread(solution: type) -> type:

@@ -199,7 +199,9 @@ def swap_face(
     warped = sample(source, place, frame, reduction)
     source_skin, bare = skin.at(place, options.feather)
     if not options.warp_2d and maps.fill is not None:
-        fill_hidden(warped, (source_skin, bare), source, skin, maps, frame, reduction, options.feather)
+        for layer, mirrored in zip((source_skin, bare), skin.at(maps.mirrored, options.feather)):
+            layer[maps.filled] += (mirrored - layer[maps.filled]) * maps.fill[maps.filled]
+        fill_hidden(warped, source, maps, frame, reduction)
     target_grid = frame.reduce(target)
     grey = is_grey(target_grid)
     if grey:
@@ -228,30 +230,16 @@ def swap_face(
     return True
 
 
-def fill_hidden(
-    warped: np.ndarray,
-    layers: tuple[np.ndarray, ...],
-    source: Source,
-    skin: SourceSkin,
-    maps: Maps,
-    frame: Frame,
-    reduction: float,
-    feather: float,
-) -> None:
+def fill_hidden(warped: np.ndarray, source: Source, maps: Maps, frame: Frame, reduction: float) -> None:
     """Lets the half of the source that is seen stand in, in place, for what its other half hides.
 
     Args:
         warped: uint8 [h, w, 3], the warped source on the frame's rectangle.
-        layers: float32 [gh, gw] each, of what `SourceSkin.at` gave for it.
         reduction: source pixels per pixel of the rectangle.
-        feather: as given to `SourceSkin.at`.
     """
-    area, share = maps.filled, maps.fill[maps.filled]
-    for layer, other in zip(layers, skin.at(maps.mirrored, feather)):
-        layer[area] += (other - layer[area]) * share
-    part = frame.part(*area)
+    part = frame.part(*maps.filled)
     place = frame.inside(part)
-    share = np.ascontiguousarray(part.enlarge(share))
+    share = np.ascontiguousarray(part.enlarge(maps.fill[maps.filled]))
     other = sample(source, maps.mirrored, part, reduction)
     warped[place] = cv2.blendLinear(other, np.ascontiguousarray(warped[place]), share, 1 - share)
 
