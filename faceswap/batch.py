@@ -108,7 +108,7 @@ def swap_one(swapper: Swapper, job: Job, photo: Path, out: Path) -> tuple[str, i
         if not found:
             return NO_FACE, 0, 0, time.perf_counter() - start, ""
         chosen = choose_faces(found, job.face, str(photo))
-        settings = describe(job.src, photo, job.options, len(chosen)) | {"face": job.face}
+        settings = describe_job(job, photo, len(found), len(chosen))
         write_picture(out, with_pixels(picture, swapper.swap(picture.rgb, chosen)), settings)
         return SWAPPED, len(found), len(chosen), time.perf_counter() - start, ""
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
@@ -176,13 +176,18 @@ def kept_row(job: Job, dst: Path, photo: Path, out: Path, name: Path) -> Row | N
         mark = read_mark(out / name)
         if mark is None:
             return None
-        wanted = describe(job.src, photo, job.options, mark.settings.get("faces", 0)) | {"face": job.face}
-        if wanted != mark.settings:
+        found, swapped = (mark.settings.get(key) for key in ("faces_found", "faces"))
+        if describe_job(job, photo, found, swapped) != mark.settings:
             return None
     except (OSError, ValueError):
         return None
-    count = int(mark.settings["faces"])
-    return Row(str(photo.relative_to(dst)), str(name), KEPT, count, count, 0.0, "")
+    return Row(str(photo.relative_to(dst)), str(name), KEPT, found, swapped, 0.0, "")
+
+
+def describe_job(job: Job, photo: Path, found: int, swapped: int) -> dict:
+    """Returns what the metadata of a photo's result say; a result with other settings is made again."""
+    settings = describe(job.src, photo, job.options, swapped, job.face, job.src_face, job.landmarks)
+    return settings | {"faces_found": found}
 
 
 def _in_processes(job: Job, dst: Path, out: Path, todo: list[tuple[Path, Path]], workers: int) -> Iterator[Row]:

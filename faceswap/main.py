@@ -132,7 +132,7 @@ def swap_files(args: argparse.Namespace) -> str:
     if swapper is None:
         return f"{plural(len(found), 'face')} found, shown in {args.list_faces}"
     result = swapper.swap(target.rgb, faces)
-    settings = describe(args.src, args.dst, options, len(faces))
+    settings = describe(args.src, args.dst, options, len(faces), args.face, args.src_face, args.landmarks)
     write_picture(args.out, with_pixels(target, result), settings)
     if args.before_after:
         sheet = before_after(target.rgb, result, read_image(args.src))

@@ -207,9 +207,10 @@ class SwapPanel(Panel):
             self.set_body(self.body_path.value)
 
     def _take_body(self, path: Path) -> None:
-        self.target, self.taken = read_picture(path), str(path)
+        target = read_picture(path)
+        found = self.landmarker.find(target.rgb)  # what fails leaves the photo before it in work
+        self.target, self.found, self.taken = target, found, str(path)
         self.body_path.value = self.taken
-        self.found = self.landmarker.find(self.target.rgb)
         toggles = [widgets.ToggleButton(True, description=f"face {i}") for i in range(len(self.found))]
         for toggle in toggles:
             toggle.layout.width, toggle.tooltip = "80px", "swap this face"
@@ -289,7 +290,7 @@ class SwapPanel(Panel):
         face = chosen[0] if len(chosen) == 1 and len(self.found) > 1 else "all"
         if face == "all" and len(chosen) < len(self.found):
             note = " (which swaps all faces, or one with --face)"
-        command = plain_command(self.face_file(), self.body_path.value, self.out.value, self.options(), face)
+        command = plain_command(self.face_file(), self.taken, self.out.value, self.options(), face)
         self.command_text.value = command_html(command, note)
         for callback in self.listeners:
             callback()
@@ -316,13 +317,15 @@ class SwapPanel(Panel):
         """Writes the result at full size (and a generated face beside it); returns the paths."""
         if self.swapper is None or self.target is None:
             raise ValueError("choose a face and a photo first")
-        out = check_output(self.out.value, (self.body_path.value, self.face_path or ""))
+        out = check_output(self.out.value, (self.taken, self.face_path or ""))
         face = self.write_face()
         paths = [out] if self.face_path else [out, face]
-        faces = [self.found[i] for i in self.chosen()]
+        chosen = self.chosen()
+        faces = [self.found[i] for i in chosen]
         self.swapper.options = self.options()
         result = self.swapper.swap(self.target.rgb, faces)
-        settings = describe(face, self.body_path.value, self.options(), len(faces))
+        which = "all" if len(chosen) == len(self.found) else chosen
+        settings = describe(face, self.taken, self.options(), len(faces), which)
         write_picture(out, with_pixels(self.target, result), settings)
         if self.sheet.value:
             paths.append(out.with_name(f"{out.stem}-before_after.jpg"))
@@ -346,5 +349,5 @@ class SwapPanel(Panel):
             return "no photo yet"
         height, width = self.target.rgb.shape[:2]
         face = "with the face above" if self.swapper is not None else "no face to put in yet"
-        name = Path(self.body_path.value).name
+        name = Path(self.taken).name
         return f"{name}: {width} x {height}, {len(self.chosen())} of {len(self.found)} faces, {face}"

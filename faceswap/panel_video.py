@@ -169,7 +169,7 @@ class VideoPanel(JobPanel):
             return self.last
 
         self.last = None
-        settings = describe(face, self.video.value, swapper.options, 0) | {"face": "all"}
+        settings = describe(face, self.video.value, swapper.options, 0)
         out.parent.mkdir(parents=True, exist_ok=True)
         return swap_video(self.video.value, out, Tracker(self.swap.landmarker), swap, settings)
 

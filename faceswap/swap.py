@@ -271,12 +271,30 @@ def keep_openings(
     return keep_target(shown, grid_points, MOUTH, teeth)
 
 
-def describe(src: str | Path, dst: str | Path | None, options: Options, faces: int) -> dict:
-    """Returns what the result's metadata say: files by name and hash, options, and the source's own mark."""
+def describe(
+    src: str | Path,
+    dst: str | Path | None,
+    options: Options,
+    faces: int,
+    face: int | str | Sequence[int] = "all",
+    src_face: int | str = "largest",
+    landmarks: str = "mesh",
+) -> dict:
+    """Returns what the result's metadata say: all that the result depends on, and the source's own mark.
+
+    Args:
+        src, dst: files, kept by name and hash; no dst where there is none.
+        options: how it was done.
+        faces: how many were swapped.
+        face: which ones, as for `choose_faces`, or their numbers.
+        src_face: which face of `src`.
+        landmarks: what found the faces' points, as for `make_landmarker`.
+    """
     settings = {"src": Path(src).name, "src_sha256": file_sha256(src)}
     if dst is not None:
         settings |= {"dst": Path(dst).name, "dst_sha256": file_sha256(dst)}
-    settings |= {"faces": faces, **options.as_dict()}
+    face = face if isinstance(face, (int, str)) else list(face)
+    settings |= {"faces": faces, "face": face, "src_face": src_face, "landmarks": landmarks, **options.as_dict()}
     mark = read_mark(src)
     if mark is not None:
         settings["source"] = mark.settings

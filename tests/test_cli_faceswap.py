@@ -88,13 +88,14 @@ def test_the_plain_command_swaps_the_face_and_says_so(folder):
 
 def test_the_result_carries_how_it_was_made_and_without_a_display_no_window_is_opened(folder):
     out = folder / "marked.jpg"
-    result = run("--src", folder / "face.png", "--dst", folder / "body.png", "--out", out, "--warp_2d")
+    result = run("--src", folder / "face.png", "--dst", folder / "body.png", "--out", out, "--warp_2d", "--face", 0)
     assert result.returncode == 0 and result.stderr == ""
     assert result.stdout.splitlines()[0] == "no window is opened: there is no display"
     mark = read_mark(out)
     assert mark.source_type == COMPOSITE
     assert mark.settings["source"] == {"checkpoint_sha256": "abc", "seed": 7}
     assert mark.settings["src"] == "face.png" and mark.settings["dst"] == "body.png"
+    assert [mark.settings[name] for name in ("face", "src_face", "landmarks")] == [0, "largest", "mesh"]
     assert mark.settings["warp_2d"] is True and mark.settings["correct_color"] is False
     assert len(mark.settings["dst_sha256"]) == 64 and str(folder) not in str(mark.settings)
 

@@ -179,7 +179,8 @@ def test_a_result_of_other_options_or_another_photo_is_made_again(tmp_path):
     known = (tmp_path, tmp_path / "photo.png", tmp_path / "out", Path("photo.png"))
     assert batch.kept_row(job, *known).status == batch.KEPT
     assert batch.kept_row(batch.Job(job.src, Options(feather=0.2)), *known) is None
-    assert batch.kept_row(batch.Job(job.src, Options(), face="largest"), *known) is None
+    for other in ({"face": "largest"}, {"src_face": 1}, {"landmarks": "fan"}):
+        assert batch.kept_row(batch.Job(job.src, Options(), **other), *known) is None
     Image.fromarray(255 - PHOTO).save(tmp_path / "photo.png")
     assert batch.kept_row(job, *known) is None
 

@@ -210,6 +210,28 @@ def test_problems_are_told_in_the_panel(panel, tmp_path):
     assert read_image(example_photo()).shape == (512, 512, 3)
 
 
+def test_a_path_that_cannot_be_read_changes_nothing_of_what_is_saved(panel, tmp_path):
+    (tmp_path / "other.png").write_text("no picture")
+    panel.body_path.value = str(tmp_path / "other.png")
+    assert "other.png" in panel.message.value
+    panel.draw()
+    assert str(tmp_path / "body.png") in panel.command_text.value and "other.png" not in panel.command_text.value
+    assert panel.as_text().startswith("body.png: ")
+    out, _ = panel.save()
+    assert read_mark(out).settings["dst"] == "body.png"
+    panel.out.value = str(tmp_path / "body.png")
+    with pytest.raises(ValueError, match="overwrite"):
+        panel.save()
+
+
+@pytest.mark.parametrize(("left_out", "which"), [((), "all"), ((0,), [1])])
+def test_a_saved_picture_says_which_faces_were_chosen(panel, left_out, which):
+    for number in left_out:
+        panel.numbers.children[number].value = False
+    settings = read_mark(panel.save()[0]).settings
+    assert settings["face"] == which and settings["src_face"] == "largest" and settings["landmarks"] == "mesh"
+
+
 # --- a whole folder
 
 
