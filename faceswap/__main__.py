@@ -61,7 +61,7 @@ def run_batch_command(args: argparse.Namespace) -> str:
     check_folder(out)
     job = Job(args.src, options_from(args), args.face, args.src_face, args.landmarks)
     rows = run_batch(job, Path(args.dst), out, args.workers)
-    with progress_bar(total=len(list_photos(args.dst)), unit="photo") as bar:
+    with progress_bar(total=len(list_photos(args.dst, out)), unit="photo") as bar:
         for row in rows:
             counts[row.status] += 1
             if row.status == FAILED:

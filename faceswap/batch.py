@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, fields
@@ -41,6 +41,7 @@ REPORT, SHEET = "report.csv", "contact_sheet.jpg"
 SWAPPED, KEPT, NO_FACE, FAILED = "swapped", "there already", "no face", "failed"
 SHOWN = 60  # photos on the contact sheet at most
 AHEAD = 2  # jobs waiting for each process, so that none stands idle and memory stays bounded
+MOST_WORKERS = 61 if os.name == "nt" else 4096  # Windows can wait for no more at once
 
 
 @dataclass(frozen=True)
@@ -111,11 +112,13 @@ def swap_one(swapper: Swapper, job: Job, photo: Path, out: Path) -> tuple[str, i
         settings = describe_job(job, photo, len(found), len(chosen))
         write_picture(out, with_pixels(picture, swapper.swap(picture.rgb, chosen)), settings)
         return SWAPPED, len(found), len(chosen), time.perf_counter() - start, ""
-    except (OSError, ValueError, RuntimeError, MemoryError) as error:
+    except (OSError, ValueError, RuntimeError, MemoryError, cv2.error) as error:
         return FAILED, len(found), 0, time.perf_counter() - start, " ".join(str(error).split())
 
 
-def run_batch(job: Job, dst: Path, out: Path, workers: int | None = None) -> Iterator[Row]:
+def run_batch(
+    job: Job, dst: Path, out: Path, workers: int | None = None, inputs: tuple[str | Path, ...] = ()
+) -> Iterator[Row]:
     """Returns an iterator of rows, one for each photo as it is done; at its end report and contact sheet are written.
 
     Also when the consumer stops early: then photos not reached are missing in the report, and made next time.
@@ -125,20 +128,43 @@ def run_batch(job: Job, dst: Path, out: Path, workers: int | None = None) -> Ite
         dst: folder of photos.
         out: folder of results, with the same folders inside.
         workers: processes; one for each processor when None.
+        inputs: files that must not be overwritten, beside the face's.
 
     Raises:
-        OSError, ValueError: from `list_photos` or `Swapper`, before anything is done.
+        OSError, ValueError: from `list_photos`, `check_results` or `Swapper`, before anything is done.
     """
-    photos = [p for p in list_photos(dst) if out.resolve() not in p.resolve().parents]
-    if not photos:
-        raise ValueError(f"{dst}: holds no pictures beside the results")
-    make_swapper(job)  # a face that cannot be used ends the batch before it starts
-    return _rows(job, dst, out, photos, workers or os.cpu_count() or 1)
-
-
-def _rows(job: Job, dst: Path, out: Path, photos: list[Path], workers: int) -> Iterator[Row]:
-    """Yields the rows of a batch, first those of what is there already."""
+    photos = list_photos(dst, out)
     results = result_names(dst, photos)
+    check_results(out, results, (job.src, *inputs))
+    make_swapper(job)  # a face that cannot be used ends the batch before it starts
+    return _rows(job, dst, out, photos, results, min(workers or processors(), MOST_WORKERS))
+
+
+def processors() -> int:
+    """Returns how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def check_results(out: Path, results: list[Path], inputs: Iterable[str | Path]) -> None:
+    """ValueError when a result, the report or the contact sheet would overwrite an input, or each other.
+
+    Args:
+        results: below `out`.
+        inputs: files that must stay, which may be missing.
+    """
+    taken = [name for name in results if str(name).lower() in (REPORT, SHEET)]
+    if taken:
+        raise ValueError(f"{out / taken[0]}: a photo's result would have that name of ours; rename the photo")
+    inputs = [Path(path) for path in inputs if Path(path).exists()]
+    for path in (out / name for name in (*results, REPORT, SHEET)):
+        if path.exists() and any(path.samefile(given) for given in inputs):
+            raise ValueError(f"{path}: would be overwritten by a result; choose another folder for the results")
+
+
+def _rows(job: Job, dst: Path, out: Path, photos: list[Path], results: list[Path], workers: int) -> Iterator[Row]:
+    """Yields the rows of a batch, first those of what is there already."""
     for folder in {out, *((out / name).parent for name in results)}:
         remove_leftovers(folder)
     rows: list[Row] = []
@@ -163,10 +189,16 @@ def _rows(job: Job, dst: Path, out: Path, photos: list[Path], workers: int) -> I
 
 def result_names(dst: Path, photos: list[Path]) -> list[Path]:
     """Returns each result's path below the folder of results: the photo's, as .png where its format is not written."""
+    kept = [photo.relative_to(dst) if photo.suffix.lower() in OUTPUT_SUFFIXES else None for photo in photos]
+    taken = {str(name).lower() for name in kept if name}
     names = []
-    for photo, bare in zip(photos, plain_names(dst, photos)):
-        suffix = photo.suffix if photo.suffix.lower() in OUTPUT_SUFFIXES else ".png"
-        names.append(bare if bare.suffix == suffix else bare.with_name(bare.name + suffix))
+    for name, plain in zip(kept, plain_names(dst, photos)):
+        if name is None:
+            name = plain.with_name(f"{plain.name}.png")
+            while str(name).lower() in taken:
+                name = name.with_name(f"{name.name}.png")
+            taken.add(str(name).lower())
+        names.append(name)
     return names
 
 
@@ -191,25 +223,63 @@ def describe_job(job: Job, photo: Path, found: int, swapped: int) -> dict:
 
 
 def _in_processes(job: Job, dst: Path, out: Path, todo: list[tuple[Path, Path]], workers: int) -> Iterator[Row]:
-    """Yields the rows of all photos to be done, in the order in which they are finished."""
-    waiting = deque(todo)
-    while waiting:
-        count = max(1, min(workers, len(waiting)))
-        pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_start, initargs=(job,))
+    """Yields the rows of all photos to be done, in the order in which they are finished.
+
+    When a process is killed nobody knows which photo it had: those that were not finished are done again, each with no
+    other beside it, and fail only when that ends too.
+    """
+    waiting, suspects = deque(todo), deque()
+    while waiting or suspects:
+        alone, jobs = bool(suspects), suspects or waiting
         running: dict[Future, tuple[Path, Path]] = {}
-        try:
-            while waiting or running:
-                while waiting and len(running) < AHEAD * count:
-                    photo, name = waiting[0]
-                    running[pool.submit(_work, str(photo), str(out / name))] = waiting.popleft()
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    result = future.result()
-                    yield _row(dst, *running.pop(future), *result)
-        except BrokenProcessPool:  # a process was killed: who was running is reported, the rest goes on in a new pool
-            for photo, name in list(running.values()) or [waiting.popleft()]:
+        count, done = 1 if alone else min(workers, len(jobs)), 0
+        for (photo, name), result in _in_pool(job, out, jobs, running, count, 1 if alone else AHEAD * count):
+            done += 1
+            yield _row(dst, photo, name, *result)
+        left = list(running.values())
+        if jobs and not left and not done:  # the process ended before it could begin
+            left = [jobs.popleft()]
+        if alone:
+            for photo, name in left:
                 yield _row(dst, photo, name, FAILED, 0, 0, 0.0, f"{photo}: the process working on it was ended")
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        else:
+            suspects.extend(left)
+
+
+def _in_pool(
+    job: Job, out: Path, jobs: deque, running: dict[Future, tuple[Path, Path]], count: int, ahead: int
+) -> Iterator[tuple[tuple[Path, Path], tuple]]:
+    """Yields (photo and name, result) until all jobs are done or a process of the pool was killed.
+
+    Args:
+        jobs: what is begun is taken out.
+        running: empty; in the end it holds what was begun and not finished.
+        count: processes.
+        ahead: photos handed over at a time.
+    """
+    pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_start, initargs=(job,))
+    try:
+        while jobs or running:
+            while jobs and len(running) < ahead:
+                photo, name = jobs[0]
+                running[pool.submit(_work, str(photo), str(out / name))] = jobs[0]
+                jobs.popleft()
+            done = wait(running, return_when=FIRST_COMPLETED).done
+            yield from _finished(running, done)
+            if done & running.keys():
+                break
+    except BrokenProcessPool:  # while a job was handed over
+        pass
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    yield from _finished(running, list(running))
+
+
+def _finished(running: dict[Future, tuple[Path, Path]], done: Iterable[Future]) -> Iterator[tuple]:
+    """Yields (photo and name, result) of those that came to a result, and takes them out of what is running."""
+    for future in done:
+        if not future.cancelled() and not isinstance(future.exception(), BrokenProcessPool):
+            yield running.pop(future), future.result()
 
 
 def _row(dst: Path, photo: Path, name: Path, status: str, faces: int, swapped: int, seconds: float, text: str) -> Row:
@@ -224,7 +294,8 @@ def write_report(path: Path, rows: list[Row]) -> None:
     writer.writeheader()
     writer.writerows(asdict(row) for row in rows)
     with whole_file(path) as file:
-        file.write(text.getvalue().encode())
+        # With its mark of order spreadsheets know UTF-8. A name in another encoding is written byte by byte.
+        file.write(text.getvalue().encode("utf-8-sig", "backslashreplace"))
 
 
 def write_sheet(rows: list[Row], dst: Path, out: Path) -> None:

@@ -110,12 +110,16 @@ def _clean_exif(image: Image.Image) -> bytes | None:
         return None
 
 
-def list_photos(folder: str | Path) -> list[Path]:
+def list_photos(folder: str | Path, results: str | Path | None = None) -> list[Path]:
     """Returns the pictures in a folder and the folders below it, sorted; hidden ones are left out.
+
+    Args:
+        folder: of the photos.
+        results: folder of what is made of them; what lies there already is no photo.
 
     Raises:
         OSError: there is no such folder, or it is a file.
-        ValueError: it holds no picture.
+        ValueError: it holds no picture, or results would lie among the photos.
     """
     folder = Path(folder)
     if not folder.exists():
@@ -131,14 +135,29 @@ def list_photos(folder: str | Path) -> list[Path]:
     ]
     if not found:
         raise ValueError(f"{folder}: holds no pictures ({' '.join(PHOTO_SUFFIXES)})")
-    return found
+    return found if results is None else _without_results(folder, found, Path(results))
+
+
+def _without_results(folder: Path, photos: list[Path], results: Path) -> list[Path]:
+    """Returns the photos that are no results. Errors as `list_photos`."""
+    home, beside = folder.resolve(), results.resolve()
+    if home in beside.parents:
+        photos = [photo for photo in photos if beside not in photo.resolve().parents]
+        if not photos:
+            raise ValueError(f"{folder}: holds no pictures beside the results")
+    elif any(home in (beside / photo.relative_to(folder)).parents for photo in photos):
+        raise ValueError(f"{results}: results would lie among the photos; choose another folder for them")
+    return photos
 
 
 def plain_names(folder: Path, photos: list[Path]) -> list[Path]:
     """Returns each photo's path below the folder without its ending, which stays where two would be called alike."""
-    bare = [photo.relative_to(folder).with_suffix("") for photo in photos]
-    counts = Counter(str(name).lower() for name in bare)
-    return [name if counts[str(name).lower()] == 1 else photo.relative_to(folder) for name, photo in zip(bare, photos)]
+    whole = [photo.relative_to(folder) for photo in photos]
+    names, before = [name.with_suffix("") for name in whole], []
+    while names != before:  # an ending that stays may make a name that another has without its own: a.jpg, a.jpg.jpg
+        before, counts = names, Counter(str(name).lower() for name in names)
+        names = [own if counts[str(name).lower()] > 1 else name for name, own in zip(names, whole)]
+    return names
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:

@@ -80,11 +80,12 @@ class FolderPanel(JobPanel):
             folder, out = Path(self.folder.value), Path(self.out.value)
             if not self.folder.value:
                 raise ValueError("no folder is chosen; give a folder of photos")
-            self.bar.max, self.bar.value = max(len(list_photos(folder)), 1), 0
+            self.bar.max, self.bar.value = max(len(list_photos(folder, out)), 1), 0
             with tempfile.TemporaryDirectory() as own:
-                face = shutil.copy(self.swap.write_face(), own)  # the panel may write another face meanwhile
+                kept = self.swap.write_face()
+                job = Job(shutil.copy(kept, own), self.swap.options())  # the panel may write another face meanwhile
                 with silent_libraries():
-                    rows = run_batch(Job(face, self.swap.options()), folder, out, self.workers.value or None)
+                    rows = run_batch(job, folder, out, self.workers.value or None, (kept,))
                 await show_all(self._until_stopped(rows), self._show)
             self._finish(out)
         except (OSError, ValueError, RuntimeError) as error:

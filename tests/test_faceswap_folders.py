@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+import workers
 from PIL import Image
 from skimage import data
 from test_faceswap_drawing import FakeLandmarker, draw_face, place_mesh
@@ -84,7 +85,7 @@ def test_a_batch_reports_every_photo_and_the_next_makes_only_what_is_missing(pho
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("2 photos swapped, 1 no face, 1 failed; ")
     assert "left out: " in result.stderr and "bad.jpg" in result.stderr and "Traceback" not in result.stderr
-    with open(out / "report.csv", encoding="utf-8") as file:
+    with open(out / "report.csv", encoding="utf-8-sig") as file:
         rows = {row["photo"]: row for row in csv.DictReader(file)}
     assert {name: row["status"] for name, row in rows.items()} == {
         "a.png": "swapped",
@@ -204,6 +205,99 @@ def test_photos_called_alike_do_not_overwrite_each_other(tmp_path):
     results = [p.as_posix() for p in batch.result_names(tmp_path, photos)]
     assert results == ["a.jpg", "a.png", "b.png", "sub/a.png"] and len(set(results)) == 4
     assert len({p.as_posix() for p in images.plain_names(tmp_path, photos)}) == 4
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a.jpg", "a.jpg.jpg"],
+        ["a.jpg", "a.png", "a.jpg.jpg"],
+        ["a.bmp", "a.gif", "a.bmp.png", "a.png.png"],
+        ["a.bmp", "a.png", "a.bmp.png", "a.bmp.png.png", "A.PNG.bmp"],
+    ],
+)
+def test_no_two_photos_share_a_name_whatever_they_are_called(tmp_path, names):
+    photos = [tmp_path / name for name in names]
+    for made in (batch.result_names(tmp_path, photos), images.plain_names(tmp_path, photos)):
+        assert len({str(name).lower() for name in made}) == len(photos)
+    for photo, name in zip(photos, batch.result_names(tmp_path, photos)):
+        assert name.suffix in images.OUTPUT_SUFFIXES and (name.name == photo.name or photo.suffix in (".bmp", ".gif"))
+
+
+def small(path: Path) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(PHOTO[:8, :8]).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("src", "photo", "named"),
+    [
+        ("out/face.png", "photos/face.png", "out/face.png"),
+        ("out/contact_sheet.jpg", "photos/a.png", "out/contact_sheet.jpg"),
+        ("face.png", "photos/Contact_Sheet.jpg", "out/Contact_Sheet.jpg"),
+    ],
+)
+def test_no_result_takes_the_place_of_the_face_or_of_the_contact_sheet(call, tmp_path, src, photo, named):
+    src, photo = small(tmp_path / src), small(tmp_path / photo)
+    before = src.read_bytes()
+    result = call("batch", "--src", src, "--dst", tmp_path / "photos", "--out", tmp_path / "out")
+    assert result.returncode == 1 and result.stderr.count("\n") == 1
+    assert result.stderr.startswith(f"error: {tmp_path / named}: ")
+    assert src.read_bytes() == before and not (tmp_path / "out" / "report.csv").exists()
+
+
+def test_a_file_the_caller_names_is_not_overwritten(tmp_path):
+    small(tmp_path / "photos" / "a.png")
+    kept, src = small(tmp_path / "out" / "a.png"), small(tmp_path / "copy.png")
+    with pytest.raises(ValueError, match="overwritten"):
+        batch.run_batch(batch.Job(str(src), Options()), tmp_path / "photos", tmp_path / "out", inputs=(kept,))
+
+
+def test_results_below_the_photos_are_no_photos_and_may_not_lie_among_them(tmp_path):
+    home = tmp_path / "photos"
+    photo, inner = small(home / "a.png"), small(home / "photos" / "b.png")
+    small(home / "out" / "a.png")
+    assert images.list_photos(home, home / "out") == [photo, inner]
+    with pytest.raises(ValueError, match="among the photos"):
+        images.list_photos(home, home)
+    with pytest.raises(ValueError, match="among the photos"):
+        images.list_photos(home, tmp_path)  # photos/photos/b.png would become photos/b.png
+    inner.unlink()
+    assert photo in images.list_photos(home, tmp_path)
+    photo.unlink()
+    with pytest.raises(ValueError, match="beside the results"):
+        images.list_photos(home, home / "out")
+
+
+def test_a_report_holds_names_in_any_encoding(tmp_path):
+    name = os.fsdecode(b"gr\xfc\xdfe.png")
+    batch.write_report(tmp_path / "report.csv", [batch.Row(name, "", batch.NO_FACE, 0, 0, 0.0, "größer")])
+    with open(tmp_path / "report.csv", encoding="utf-8-sig") as file:
+        (row,) = csv.DictReader(file)
+    assert row["photo"].startswith("gr\\udc") and row["message"] == "größer" and row["status"] == batch.NO_FACE
+
+
+def test_only_the_photo_that_ends_its_process_fails(monkeypatch):
+    monkeypatch.setattr(batch, "_start", str)
+    monkeypatch.setattr(batch, "_work", workers.swap_or_die)
+    todo = [(Path(f"{number}.png"), Path(f"{number}.png")) for number in range(7)]
+    todo.insert(2, (Path("deadly.png"), Path("deadly.png")))
+    rows = list(batch._in_processes("job", Path(), Path("out"), todo, 2))
+    assert sorted(row.photo for row in rows) == sorted(str(photo) for photo, _ in todo)
+    assert [row.photo for row in rows if row.status != batch.SWAPPED] == ["deadly.png"]
+
+
+def test_no_photo_is_lost_when_no_process_can_start(monkeypatch):
+    monkeypatch.setattr(batch, "_start", workers.die)
+    rows = list(batch._in_processes("job", Path(), Path("out"), [(Path("a.png"), Path("a.png"))] * 2, 1))
+    assert [row.status for row in rows] == [batch.FAILED] * 2
+
+
+def test_there_are_as_many_processes_as_processors_this_one_may_use():
+    if hasattr(os, "sched_getaffinity"):
+        assert batch.processors() == len(os.sched_getaffinity(0))
+    assert 1 <= batch.processors() <= os.cpu_count()
 
 
 @pytest.mark.parametrize("size", [64, 256, 512])

@@ -245,7 +245,8 @@ def test_folder_without_a_folder_or_face_is_told(panel, tmp_path):
 def test_folder_is_done_shown_and_stopped(panel, tmp_path, monkeypatch):
     handed = []
 
-    def rows(job, dst, out, workers):
+    def rows(job, dst, out, workers, inputs):
+        assert inputs == (panel.face_file(),)
         handed.append((job, dst, out, workers))
         panel.face_file().write_bytes(b"another face")
         assert Path(job.src).name == panel.face_file().name and np.array_equal(read_image(job.src), FACE)
