@@ -35,7 +35,7 @@ from sgan.networks import swap_layers
 from sgan.rescue import CHECK_INTERVAL, Lifeline
 from sgan.state import BEST_NAME, CheckpointError, TrainState, nimg_of, read_header, save_state, write_state
 from sgan.step import step
-from sgan.viz import make_grid, to_uint8
+from sgan.viz import fit_cell, make_grid, to_uint8
 from sgan.workers import any_process, rank
 
 RETRY_INTERVAL = 100  # iterations until a save that failed is tried again
@@ -262,11 +262,13 @@ def states_after(run_dir: Path, nimg: int) -> list[Path]:
 def draw_grid(state: TrainState, grid_z: Tensor) -> Grid:
     """Samples of G_ema from fixed latents [n, z_dim] at the current resolution, one at a time to bound memory.
 
-    The layers in config.style_mixing take their style from the next latent.
+    The layers in config.style_mixing take their style from the next latent. Large faces are made smaller, so that the
+    picture has at most GRID_SIDE pixels a side.
     """
     config = state.config
     level, alpha = config.schedule(state.nimg)
     ws = state.G_ema.mapping(grid_z.to(state.device))
     ws = swap_layers(ws, ws.roll(-1, dims=0), config.model, config.style_mixing)
-    images = [state.G_ema.synthesis(w[None], step=level, alpha=alpha, noise_mode="const") for w in ws]
-    return Grid(state.nimg, state.iteration, make_grid(to_uint8(torch.cat(images))), resolution_of(level))
+    images = (state.G_ema.synthesis(w[None], step=level, alpha=alpha, noise_mode="const") for w in ws)
+    cells = [fit_cell(to_uint8(image)[0], len(ws)) for image in images]
+    return Grid(state.nimg, state.iteration, make_grid(np.stack(cells)), resolution_of(level))

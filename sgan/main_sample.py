@@ -13,7 +13,6 @@ from sgan.config import ConfigError
 DEFAULT_CHECKPOINT = "checkpoints/faces"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 MAX_SEED = 2**32 - 1
-GRID_SIDE = 4096  # pixels; faces are made smaller in a grid that would be larger
 QUICK = 32 * 4**4  # faces times 4^step that are drawn before a progress bar is worth it: 32 of 64 x 64
 
 
@@ -116,6 +115,7 @@ def _draw_persona(options: argparse.Namespace, single: bool) -> int:
     from sgan.persona import load_persona
     from sgan.sampling import draw_images
     from sgan.state import load_generator
+    from sgan.viz import resize
 
     persona = load_persona(options.persona)
     G = load_generator(options.checkpoint, resolve_device(options.device))
@@ -123,7 +123,7 @@ def _draw_persona(options: argparse.Namespace, single: bool) -> int:
     ws, edits = _edited(G, options, persona.tensor(G))
     picture = next(draw_images(G, ws, noise_mode, G.trained_step))
     if options.resolution and options.resolution != len(picture):
-        picture = _resize(picture, options.resolution)
+        picture = resize(picture, options.resolution)
     path = Path(options.out) if single else Path(options.out) / f"{Path(options.persona).stem}.png"
     settings = {"checkpoint": G.checkpoint_hash, "noise_mode": noise_mode, "resolution": len(picture)} | edits
     write_image(path, picture, Mark(GENERATED, {**settings, "persona": dict(persona.settings)}))
@@ -170,6 +170,7 @@ def _write_samples(G: Any, options: argparse.Namespace, seeds: list[int], single
     """Draws and writes the pictures of a sample command; returns their paths, the grid's last."""
     from provenance import GENERATED, Mark, remove_leftovers, write_image
     from sgan.sampling import draw_images
+    from sgan.viz import fit_cell, resize
 
     mixing = bool(options.style_mixing)
     options.mix_seeds = (options.mix_seeds or [(seeds[-1] + 1) % (MAX_SEED + 1)]) if mixing else []
@@ -178,7 +179,6 @@ def _write_samples(G: Any, options: argparse.Namespace, seeds: list[int], single
     common = {"checkpoint": G.checkpoint_hash, "truncation_psi": options.truncation_psi}
     common |= {"noise_mode": options.noise_mode} | ({"class": G.mapping.label} if G.config.c_dim else {}) | edits
     columns = len(options.mix_seeds) if len(options.mix_seeds) > 1 else math.ceil(math.sqrt(len(names)))
-    largest = max(GRID_SIDE // max(columns, math.ceil(len(names) / columns)), 16)
     paths, cells = [], []
     remove_leftovers(Path(options.out).parent if single else options.out)
     quick = len(names) * 4**G.trained_step < QUICK
@@ -186,7 +186,7 @@ def _write_samples(G: Any, options: argparse.Namespace, seeds: list[int], single
     drawn = progress_bar(drawn, total=len(names), unit="face", disable=quick)
     for (seed, mix), picture in zip(names, drawn, strict=True):
         if options.resolution and options.resolution != len(picture):
-            picture = _resize(picture, options.resolution)
+            picture = resize(picture, options.resolution)
         settings = {**common, "seed": seed, "resolution": len(picture)}
         name = f"seed{seed:04d}"
         if mix is not None:
@@ -194,7 +194,7 @@ def _write_samples(G: Any, options: argparse.Namespace, seeds: list[int], single
             name += f"-mix{mix:04d}"
         paths.append(Path(options.out) if single else Path(options.out) / f"{name}.png")
         write_image(paths[-1], picture, Mark(GENERATED, settings))
-        cells.append(picture if len(picture) <= largest else _resize(picture, largest))
+        cells.append(fit_cell(picture, len(names), columns))
     if not single:
         settings = {**common, "seeds": seeds, "style_mixing": options.style_mixing, "mix_seeds": options.mix_seeds}
         paths.append(_write_grid(Path(options.out) / "grid.png", cells, columns, Mark(GENERATED, settings)))
@@ -209,11 +209,3 @@ def _write_grid(path: Path, cells: list, columns: int, mark: Any) -> Path:
 
     write_image(path, make_grid(np.stack(cells), columns), mark)
     return path
-
-
-def _resize(picture: Any, side: int) -> Any:
-    """uint8 [H, W, 3] -> uint8 [side, side, 3] by Lanczos."""
-    import numpy as np
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS))

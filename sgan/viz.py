@@ -4,7 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from PIL import Image
 from torch import Tensor
+
+GRID_SIDE = 2048  # pixels: the longest side of a sheet of samples, whose cells are made smaller for it
+SMALLEST_CELL = 16  # pixels: however many there are, faces stay visible
 
 
 def to_uint8(images: Tensor) -> np.ndarray:
@@ -21,6 +25,18 @@ def make_grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     padded = np.full((rows * columns, h, w, c), 255, np.uint8)
     padded[:n] = images
     return padded.reshape(rows, columns, h, w, c).swapaxes(1, 2).reshape(rows * h, columns * w, c)
+
+
+def resize(image: np.ndarray, side: int) -> np.ndarray:
+    """uint8 [H, W, 3] -> uint8 [side, side, 3], by Lanczos with antialiasing."""
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS))
+
+
+def fit_cell(image: np.ndarray, count: int, columns: int | None = None) -> np.ndarray:
+    """A square uint8 [R, R, 3] as it goes into a grid of `count`, made smaller where that would exceed GRID_SIDE."""
+    columns = columns or math.ceil(math.sqrt(count))
+    largest = max(GRID_SIDE // max(columns, math.ceil(count / columns)), SMALLEST_CELL)
+    return image if len(image) <= largest else resize(image, largest)
 
 
 MARK_LENGTH = 40  # characters that fit along the height of the losses

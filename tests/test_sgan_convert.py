@@ -19,6 +19,7 @@ from foreign_files import (
 from PIL import Image
 
 from provenance import read_mark
+from sgan import viz
 from sgan.config import ConfigError, TrainConfig
 from sgan.foreign import siskon_names, siskon_scale
 from sgan.formats import CheckpointError, read_foreign
@@ -213,9 +214,7 @@ def test_a_class_is_refused_where_there_are_none(snapshot, tmp_path, capsys):
 
 
 def test_the_grid_of_many_faces_stays_small(snapshot, tmp_path, monkeypatch):
-    import sgan.main_sample
-
-    monkeypatch.setattr(sgan.main_sample, "GRID_SIDE", 48)
+    monkeypatch.setattr(viz, "GRID_SIDE", 48)
     main(["sample", "--checkpoint", str(snapshot[0]), "--seeds", "0-8", "--resolution", "64", "--out", str(tmp_path)])
     assert Image.open(tmp_path / "grid.png").size == (48, 48)
     assert Image.open(tmp_path / "seed0003.png").size == (64, 64)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sgan import loop, losses
+from sgan import loop, losses, viz
 from sgan.arithmetic import Arithmetic
 from sgan.config import ConfigError, HParams, TrainConfig
 from sgan.events import Changed, Control, Finished, Grid, Saved, Stats, Step
@@ -62,6 +62,18 @@ def test_n_show_loss_and_n_show_grid_are_intervals(make_state, noise_batches):
         assert len(of(events, Grid)) == 6 // interval + 1
     grid = of(events, Grid)[-1]
     assert grid.image.shape == (16, 16, 3) and grid.image.dtype == np.uint8
+
+
+def test_a_grid_of_large_faces_stays_small(make_state, monkeypatch):
+    state, grid_z = make_state(), torch.randn(9, 8)
+    whole = loop.draw_grid(state, grid_z).image
+    assert whole.shape == (24, 24, 3)
+    monkeypatch.setattr(viz, "GRID_SIDE", 14)
+    monkeypatch.setattr(viz, "SMALLEST_CELL", 2)
+    small = loop.draw_grid(state, grid_z).image
+    assert small.shape == (12, 12, 3)  # three cells of 4 pixels
+    blocks = whole.reshape(12, 2, 12, 2, 3).mean(axis=(1, 3))
+    assert np.abs(small - blocks).mean() < np.abs(small - whole[::2, ::2].astype(float)).mean()  # no pixels left out
 
 
 def test_n_sample_total_ends_the_run_and_n_sample_grows(make_state, noise_batches):
