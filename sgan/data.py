@@ -1,5 +1,6 @@
 """A folder or zip of pictures as uint8 batches: decoded once into a memory-mapped cache, drawn in a known order."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,7 +25,9 @@ __all__ = [
     "list_images",
     "open_dataset",
 ]
-ROUND_SLOTS = 120  # group shares are exact to 1/120 within every run of 120 images
+ROUND_SLOTS = 120  # draws in a round where every group's share is at least one of them
+SMALLEST_COUNT = 8  # draws of the smallest group in a longer round, so that rounding moves no share by more than 1/16
+MAX_SLOTS = 10_000 * ROUND_SLOTS  # of a round: 10 MB of numbers
 TRIES = 3  # of opening a cache that another run may just be replacing
 
 
@@ -96,16 +99,26 @@ def group_by_folder(names: Sequence[str]) -> tuple[np.ndarray, ...]:
 def group_slots(group_sizes: Sequence[int], balance: float) -> np.ndarray:
     """The group of each draw in one round, int [slots].
 
-    A group's share is proportional to size^(1 - balance): 0 natural, 1 all alike.
+    A group's share is proportional to size^(1 - balance): 0 natural, 1 all alike. A round is as long as the smallest
+    share needs, at most about MAX_SLOTS; a group whose share is less than one of those has one all the same.
     """
     if len(group_sizes) == 1:
         return np.zeros(1, dtype=int)
     shares = np.asarray(group_sizes, dtype=np.float64) ** (1.0 - balance)
-    exact = np.maximum(shares / shares.sum() * ROUND_SLOTS, 1.0)
+    shares /= shares.sum()
+    slots = round_slots(shares.min())
+    exact = np.maximum(shares * slots, 1.0)
     counts = np.floor(exact).astype(int)
-    missing = ROUND_SLOTS - counts.sum()
+    missing = slots - counts.sum()
     counts[np.argsort(-(exact - counts), kind="stable")[: max(missing, 0)]] += 1
     return np.repeat(np.arange(len(counts)), counts)
+
+
+def round_slots(smallest_share: float) -> int:
+    """Draws in a round whose smallest group has that share: ROUND_SLOTS where it gets one of them, else a multiple."""
+    if smallest_share * ROUND_SLOTS > 1.0 - 1e-9:
+        return ROUND_SLOTS
+    return min(math.ceil(SMALLEST_COUNT / smallest_share / ROUND_SLOTS) * ROUND_SLOTS, MAX_SLOTS)
 
 
 class Sampler:

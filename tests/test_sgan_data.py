@@ -15,7 +15,16 @@ from PIL import Image, ImageCms
 
 from sgan.cache import AHEAD, _host, map_ahead, pyramid
 from sgan.config import TrainConfig
-from sgan.data import DataError, Sampler, decode_image, group_slots, image_batches, list_images, open_dataset
+from sgan.data import (
+    MAX_SLOTS,
+    DataError,
+    Sampler,
+    decode_image,
+    group_slots,
+    image_batches,
+    list_images,
+    open_dataset,
+)
 from sgan.pictures import decode_whole
 
 
@@ -148,8 +157,28 @@ def test_balanced_groups_are_walked_evenly():
 
 
 def test_every_group_has_a_slot():
-    slots = group_slots([10**6, 1, 5], 0.0)
-    assert set(slots) == {0, 1, 2}
+    slots = group_slots([10**7, 1, 5], 0.0)
+    assert set(slots) == {0, 1, 2} and len(slots) <= MAX_SLOTS + 2
+
+
+@pytest.mark.parametrize(
+    ("sizes", "balance"),
+    [([100_000, 10], 0.01), ([*range(1, 36)] * 60, 0.1), ([20] * 3000, 0.5), ([500, 3, 3], 0.3)],
+    ids=["a small one", "many of all sizes", "many alike", "few"],
+)
+def test_shares_follow_balance_however_many_or_small_the_groups_are(sizes, balance):
+    shares = np.asarray(sizes) ** (1.0 - balance)
+    counts = np.bincount(group_slots(sizes, balance), minlength=len(sizes))
+    assert counts / counts.sum() == pytest.approx(shares / shares.sum(), rel=0.07)
+
+
+def test_rounds_of_120_stay_as_they_were_where_they_suffice():
+    """Saved runs go on with the same draws."""
+    for sizes, balance, counts in (
+        ([90, 10], 0.5, [90, 30]), ([400, 300, 200, 100], 0.7, [35, 33, 29, 23]), ([7] * 120, 0.3, [1] * 120),
+    ):  # fmt: skip
+        slots = group_slots(sizes, balance)
+        assert list(np.bincount(slots)) == counts
 
 
 def test_batches_follow_the_schedule_and_can_start_anywhere(folder, tmp_path):
