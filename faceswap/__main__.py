@@ -96,7 +96,7 @@ def run_align_command(args: argparse.Namespace) -> str:
 
     check_folder(args.out)
     squares = empty = small = bad = 0
-    photos = len(list_photos(args.src))
+    photos = len(list_photos(args.src, args.out))
     landmarker = make_landmarker(args.landmarks, notice=notice)
     done = align_folder(args.src, args.out, args.size, landmarker, args.smallest or 0)
     for photo in (bar := progress_bar(done, total=photos, unit="photo")):

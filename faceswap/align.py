@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from faceswap.detection import shrink
-from faceswap.images import list_photos, plain_names, read_image, write_plain
-from faceswap.landmarks import Landmarker
+from faceswap.images import file_sha256, list_photos, plain_names, read_image, read_note, write_plain
+from faceswap.landmarks import Landmarker, landmarks_name
 from faceswap.regions import LEFT_EYE, RIGHT_EYE, to_mesh
 from provenance import remove_leftovers
 
@@ -85,7 +85,8 @@ def align_folder(
 ) -> Iterator[Aligned]:
     """Yields what became of each photo of a folder while its faces are written as <name>-<number>.png.
 
-    A photo whose first square is there already is not looked at again. Results keep the folders of the photos.
+    A photo whose first square is there already, made from the same photo with the same settings, is not looked at
+    again. Results keep the folders of the photos.
 
     Args:
         size: side of the squares in pixels.
@@ -93,39 +94,59 @@ def align_folder(
 
     Raises:
         OSError: there is no such folder, or nothing can be written.
-        ValueError: the folder holds no photo.
+        ValueError: the folder holds no photo, or the squares would lie among them.
     """
     src, out = Path(src), Path(out)
-    photos = list_photos(src)
+    photos = list_photos(src, out)
     names = plain_names(src, photos)
     for folder in {(out / name).parent for name in names}:
         remove_leftovers(folder)
+    settings = {"size": size, "smallest": smallest, "landmarks": landmarks_name(landmarker)}
     for photo, name in zip(photos, names):
         target = out / name
-        there = sorted(target.parent.glob(f"{target.name}-[0-9].png")) if target.parent.is_dir() else []
-        if there:
-            yield Aligned(photo, tuple(there))
-            continue
         try:
-            image = read_image(photo)
+            note = settings | {"photo_sha256": file_sha256(photo)}
+            kept = _kept(photo, target, note)
+            image = None if kept else read_image(photo)
         except (OSError, ValueError) as error:
             yield Aligned(photo, problem=str(error))
             continue
-        yield _align_photo(photo, image, target, size, landmarker, smallest)
+        yield kept or _align_photo(photo, image, target, note, landmarker)
 
 
-def _align_photo(
-    photo: Path, image: np.ndarray, target: Path, size: int, landmarker: Landmarker, smallest: int
-) -> Aligned:
-    """Returns what was written for one photo."""
+def _square(target: Path, number: int) -> Path:
+    return target.with_name(f"{target.name}-{number}.png")
+
+
+def _squares(target: Path, note: dict | None) -> list[Path]:
+    """Returns the squares that are there of those that a first one's note speaks of."""
+    count = (note or {}).get("squares")
+    numbers = range(count if isinstance(count, int) else 0)
+    return [path for path in (_square(target, number) for number in numbers) if path.exists()]
+
+
+def _kept(photo: Path, target: Path, note: dict) -> Aligned | None:
+    """Returns what is there of a photo already, None where it is to be done or was done in another way."""
+    before = read_note(_square(target, 0))
+    if before is None or any(before.get(key) != value for key, value in note.items()):
+        return None
+    return Aligned(photo, tuple(_squares(target, before)), int(before.get("too_small", 0)))
+
+
+def _align_photo(photo: Path, image: np.ndarray, target: Path, note: dict, landmarker: Landmarker) -> Aligned:
+    """Returns what was written for one photo; squares of it from another way are replaced or removed."""
     cuts, too_small = [], 0
     for points in landmarker.find(image):
         corners = ffhq_square(points)
-        if np.linalg.norm(corners[3] - corners[0]) < smallest:
+        if np.linalg.norm(corners[3] - corners[0]) < note["smallest"]:
             too_small += 1
         else:
-            cuts.append(align_face(image, points, size))
-    written = [target.with_name(f"{target.name}-{number}.png") for number in range(len(cuts))]
+            cuts.append(align_face(image, points, note["size"]))
+    written = [_square(target, number) for number in range(len(cuts))]
+    for path in reversed(_squares(target, read_note(_square(target, 0)))):
+        if path not in written and read_note(path):  # nobody else's
+            path.unlink()
+    note = note | {"squares": len(cuts), "too_small": too_small}
     for path, cut in reversed(list(zip(written, cuts))):  # the first one last: it says that the photo is done
-        write_plain(path, cut)
+        write_plain(path, cut, note)
     return Aligned(photo, tuple(written), too_small)

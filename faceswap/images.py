@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import warnings
 from collections import Counter
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, PngImagePlugin
 
 from provenance import COMPOSITE, Mark, whole_file, write_image
 from provenance.files import FORMATS
@@ -23,6 +24,16 @@ from provenance.files import FORMATS
 OUTPUT_SUFFIXES = tuple(FORMATS)
 PHOTO_SUFFIXES = (*FORMATS, ".bmp", ".jfif", ".ppm", ".pgm", ".gif")
 ORIENTATION = 0x0112
+UPRIGHT = {  # what turns a picture with that orientation upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+NOTE = "Random Unreal Face"  # the PNG text that says how a plain picture was made
 
 
 @dataclass(frozen=True)
@@ -85,8 +96,9 @@ def _to_picture(image: Image.Image) -> Picture:
     info, mode = image.info, image.mode
     dpi = info.get("dpi")
     profile = info.get("icc_profile") if mode in ("RGB", "RGBA", "L", "LA", "P") else None
-    upright = ImageOps.exif_transpose(image)
-    exif, image = _clean_exif(image), upright
+    orientation, exif = _clean_exif(image)
+    if orientation in UPRIGHT:
+        image = image.transpose(UPRIGHT[orientation])
     if mode.startswith("I;16") or mode == "I":
         grey = (np.clip(np.asarray(image, np.float64), 0, 65535) / 257 + 0.5).astype(np.uint8)
         return Picture(np.repeat(grey[:, :, None], 3, 2), None, True, exif, profile, dpi)
@@ -98,16 +110,21 @@ def _to_picture(image: Image.Image) -> Picture:
     return Picture(np.array(image.convert("RGB")), alpha, mode in ("L", "LA", "1"), exif, profile, dpi)
 
 
-def _clean_exif(image: Image.Image) -> bytes | None:
-    """Returns the EXIF block as upright and without its thumbnail, or None where there is none or it is broken."""
+def _clean_exif(image: Image.Image) -> tuple[int | None, bytes | None]:
+    """Returns the orientation and the EXIF block as upright and without its thumbnail.
+
+    Each is None where there is none or it is broken: a picture that can be seen is never refused for what is beside it.
+    """
+    orientation = None
     try:
         exif = image.getexif()
+        orientation = exif.get(ORIENTATION)
         if not exif:
-            return None
+            return orientation, None
         exif.pop(ORIENTATION, None)
-        return exif.tobytes()  # Pillow writes the first directory and what it links to; the thumbnail's is left out
+        return orientation, exif.tobytes()  # Pillow writes the first directory and what it links to, so no thumbnail
     except Exception:
-        return None
+        return orientation, None
 
 
 def list_photos(folder: str | Path, results: str | Path | None = None) -> list[Path]:
@@ -243,15 +260,29 @@ def write_picture(path: str | Path, picture: Picture, settings: dict, quality: i
     )
 
 
-def write_plain(path: str | Path, rgb: np.ndarray) -> None:
+def write_plain(path: str | Path, rgb: np.ndarray, note: dict | None = None) -> None:
     """Writes pixels that are nobody's work of synthesis (a gallery of found faces, a cut-out); whole or not at all.
 
     Args:
         path: with an ending that names a format; its folder is made.
         rgb: uint8 [H, W, 3].
+        note: how it was made, in what JSON knows, for `read_note`; only PNG holds it.
     """
+    text = PngImagePlugin.PngInfo()
+    if note is not None:
+        text.add_text(NOTE, json.dumps(note))
     with whole_file(Path(path)) as file:
-        Image.fromarray(rgb).save(file, format=FORMATS[Path(path).suffix.lower()], quality=95)
+        Image.fromarray(rgb).save(file, format=FORMATS[Path(path).suffix.lower()], quality=95, pnginfo=text)
+
+
+def read_note(path: str | Path) -> dict | None:
+    """Returns the note of a PNG that `write_plain` wrote, None where there is no such file or no note of ours."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            note = json.loads(image.info[NOTE])
+    except Exception:  # whatever a decoder may raise
+        return None
+    return note if isinstance(note, dict) else None
 
 
 def with_pixels(picture: Picture, rgb: np.ndarray) -> Picture:

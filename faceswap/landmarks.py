@@ -31,7 +31,7 @@ SAME_FACE = 0.5  # overlap from which two results are one face
 
 
 class Landmarker(Protocol):
-    """Finds faces."""
+    """Finds faces. It may have a `name`, by which it is told in metadata."""
 
     def find(self, image: np.ndarray) -> list[np.ndarray]:
         """Returns the landmarks of each face, largest face first.
@@ -65,6 +65,8 @@ class MeshLandmarker:
     Each face is cut out upright at the size the network was made for and looked at twice, as it is and mirrored; the
     mean of both is steadier than one alone and treats left and right alike.
     """
+
+    name = "mesh"
 
     def __init__(self):
         self._detector = Detector()
@@ -197,6 +199,8 @@ class FanLandmarker:
         notice: is told a line before anything is fetched from the network.
     """
 
+    name = "fan"
+
     def __init__(self, notice: Callable[[str], None] | None = None):
         self._detector = Detector()
         self._notice = notice
@@ -255,6 +259,11 @@ def make_landmarker(name: str = "mesh", notice: Callable[[str], None] | None = N
     raise ValueError(f"unknown landmarks {name!r}; there are {' and '.join(LANDMARKERS)}")
 
 
+def landmarks_name(landmarker: Landmarker) -> str:
+    """Returns the name that `make_landmarker` knows it by, or its class's."""
+    return getattr(landmarker, "name", type(landmarker).__name__)
+
+
 _silence, _silence_users = contextlib.ExitStack(), 0
 
 
@@ -281,23 +290,23 @@ def silent_libraries() -> Iterator[None]:
 def _redirect_stderr() -> Iterator[None]:
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
     try:
         kept = os.dup(2)
     except OSError:  # started without a standard error
         yield
         return
-    stderr, sys.stderr = (
-        sys.stderr,
-        os.fdopen(kept, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False),
-    )
+    stderr = sys.stderr
+    if stderr is not None:  # as it is when Python found none at its start
+        stderr.flush()
+        sys.stderr = os.fdopen(kept, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)
     try:
         yield
     finally:
-        sys.stderr.flush()
+        if sys.stderr is not None:
+            sys.stderr.flush()
         os.dup2(kept, 2)
         os.close(kept)
         sys.stderr = stderr

@@ -352,3 +352,59 @@ def test_align_leaves_out_small_faces_and_does_nothing_twice(tmp_path):
     left = left_by_a_dead_process(tmp_path / "out" / "a-0.png")
     (again,) = align.align_folder(tmp_path / "in", tmp_path / "out", 64, landmarker, smallest=40)
     assert again.written == first.written and not left.exists()
+
+
+def align_all(folder: Path, out: Path, landmarker, **settings) -> list[align.Aligned]:
+    given = {"size": 48} | settings
+    return list(align.align_folder(folder, out, landmarker=landmarker, **given))
+
+
+def test_align_cuts_again_when_a_setting_or_the_photo_changes_and_leaves_no_square_of_before(tmp_path):
+    home, out = tmp_path / "in", tmp_path / "out"
+    home.mkdir()
+    Image.fromarray(PHOTO).save(home / "a.png")
+    landmarker = FakeLandmarker(POINTS, place_mesh((40, 40), 6))
+    (first,) = align_all(home, out, landmarker)
+    assert len(first.written) == 2
+    (again,) = align_all(home, out, landmarker, size=64)
+    assert again.written == first.written and images.read_image(again.written[1]).shape == (64, 64, 3)
+    (again,) = align_all(home, out, landmarker, size=64, smallest=40)
+    assert [p.name for p in out.iterdir()] == ["a-0.png"] and again.too_small == 1
+    stamp = (out / "a-0.png").stat().st_mtime_ns
+    assert align_all(home, out, landmarker, size=64, smallest=40) == [again]
+    assert (out / "a-0.png").stat().st_mtime_ns == stamp
+    Image.fromarray(255 - PHOTO).save(home / "a.png")
+    before = images.read_image(out / "a-0.png")
+    align_all(home, out, landmarker, size=64, smallest=40)
+    assert (images.read_image(out / "a-0.png") != before).any()
+    align_all(home, out, landmarker, smallest=10**6)
+    assert not list(out.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a[1].png", "a*b.png", "wh?t.png", "[!x].png"])
+@pytest.mark.skipif(os.name == "nt", reason="there such names cannot be")
+def test_align_takes_names_that_are_patterns_and_knows_them_again(tmp_path, name):
+    home, out = tmp_path / "in", tmp_path / "out"
+    home.mkdir()
+    for photo in (name, "a1.png", "ab.png", "what.png", "y.png"):
+        Image.fromarray(PHOTO).save(home / photo)
+    first = align_all(home, out, FakeLandmarker(POINTS))
+    assert len({path for done in first for path in done.written}) == 5
+    landmarker = FakeLandmarker()  # would find none
+    assert align_all(home, out, landmarker) == first
+
+
+def test_align_knows_more_than_ten_faces_again(tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(PHOTO).save(tmp_path / "in" / "a.png")
+    landmarker = FakeLandmarker(*[POINTS] * 12)
+    (first,) = align_all(tmp_path / "in", tmp_path / "out", landmarker)
+    assert len(first.written) == 12 and align_all(tmp_path / "in", tmp_path / "out", landmarker) == [first]
+
+
+def test_squares_are_no_photos_of_the_next_run(call, tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / "a.png")
+    (first,) = align_all(tmp_path, tmp_path / "out", FakeLandmarker(POINTS))
+    assert align_all(tmp_path, tmp_path / "out", FakeLandmarker(POINTS)) == [first]
+    result = call("align", "--src", tmp_path, "--out", tmp_path)
+    assert result.returncode == 1 and "among the photos" in result.stderr and result.stderr.count("\n") == 1

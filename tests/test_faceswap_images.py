@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from faceswap import images
 from provenance import COMPOSITE, read_mark
@@ -24,6 +24,23 @@ def test_exif_orientation_is_applied_and_reset(tmp_path):
     kept = Image.Exif()
     kept.load(picture.exif)
     assert kept[0x010F] == "camera" and 0x0112 not in kept
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_every_orientation_is_turned_upright_as_pillow_does(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(RGB).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as image:
+        upright = np.array(ImageOps.exif_transpose(image))
+    np.testing.assert_array_equal(images.read_image(tmp_path / "a.png"), upright)
+
+
+@pytest.mark.parametrize("block", [b"broken block", b"II*\0", b"XX*\0\x08\0\0\0", b"II*\0\xff\xff\xff\x7f"])
+def test_a_photo_that_can_be_seen_is_read_whatever_its_exif_block_holds(tmp_path, block):
+    Image.fromarray(RGB).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + block, dpi=(72, 72))
+    picture = images.read_picture(tmp_path / "a.jpg")
+    assert picture.rgb.shape == RGB.shape and picture.dpi == (72, 72)
 
 
 def test_alpha_grey_and_resolution_survive(tmp_path):

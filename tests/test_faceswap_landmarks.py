@@ -11,6 +11,7 @@ from test_faceswap_drawing import draw_face, place_mesh
 
 from faceswap import detection, landmarks
 from faceswap.geometry import scale_points, transform_points
+from faceswap.main import run
 from faceswap.regions import FROM_68, LEFT_EYE, RIGHT_EYE, face_width, mirror_points, to_mesh
 
 PHOTO = np.ascontiguousarray(data.astronaut())
@@ -197,6 +198,12 @@ def test_library_chatter_is_kept_off_the_screen(capfd):
     assert capfd.readouterr().err.strip() == "our own line"
     os.write(2, b"back\n")
     assert capfd.readouterr().err == "back\n"
+
+
+def test_a_command_runs_where_there_is_no_standard_error(monkeypatch, capfd):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run(lambda args: f"{args} done", "work") == 0
+    assert sys.stderr is None and capfd.readouterr().out == "work done\n"
 
 
 def test_one_tile_at_a_time_finds_in_its_turn_what_all_of_them_find(landmarker, face):
