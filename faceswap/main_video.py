@@ -81,7 +81,8 @@ def swap_file(args: argparse.Namespace) -> str:
         OSError, ValueError: one sentence.
     """
     from bars import progress_bar
-    from faceswap.video import VIDEO_SUFFIXES, codec_of, open_video, swap_video
+    from faceswap.encoder import codec_of
+    from faceswap.video import VIDEO_SUFFIXES, open_video, swap_video
 
     check_output(args.save_path, (args.src_img, args.video_path), VIDEO_SUFFIXES)
     open_video(args.video_path).close()
@@ -264,7 +265,8 @@ def open_virtual_camera(width: int, height: int):
 
 def swap_camera(args: argparse.Namespace) -> str:
     """Swaps the webcam's picture until q is pressed or the window closed, and returns the closing line."""
-    from faceswap.video import BEHIND, VIDEO_SUFFIXES, Writer, codec_of
+    from faceswap.encoder import Writer, codec_of
+    from faceswap.video import BEHIND, VIDEO_SUFFIXES
 
     if args.save_path:
         check_output(args.save_path, (args.src_img,), VIDEO_SUFFIXES)

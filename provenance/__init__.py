@@ -5,6 +5,7 @@ picture can be made again. A leaf: it needs Pillow and nothing of the other pack
 """
 
 from provenance.files import FORMATS, read_mark, whole_file, write_image
+from provenance.gif import copy_marked
 from provenance.leftovers import remove_leftovers, temporary_beside
 from provenance.mark import COMPOSITE, GENERATED, VERSION, Mark
 from provenance.xmp import from_xmp, to_xmp
@@ -15,6 +16,7 @@ __all__ = [
     "GENERATED",
     "VERSION",
     "Mark",
+    "copy_marked",
     "from_xmp",
     "read_mark",
     "remove_leftovers",

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from PIL import ExifTags, Image, PngImagePlugin
 
+from provenance.gif import read_packet
 from provenance.leftovers import temporary_beside
 from provenance.mark import Mark
 from provenance.xmp import from_xmp, to_xmp
@@ -90,6 +91,9 @@ def _read_packets(path: Path, file: IO[bytes]) -> list[bytes | str]:
         with picture:
             if picture.format == "PNG" and "XML:com.adobe.xmp" not in picture.info:
                 picture.load()  # the packet may stand behind the pixels
+            if picture.format == "GIF":
+                file.seek(0)
+                return [packet] if (packet := read_packet(file)) else []
             found = [picture.info.get("xmp"), picture.info.get("XML:com.adobe.xmp")]
             if picture.format == "TIFF":
                 found.append(picture.tag_v2.get(XMP_TAG))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from test_faceswap_drawing import FakeLandmarker, draw_face, place_mesh
 
-from faceswap import video
+from faceswap import encoder, video
 from faceswap.main_video import FaceChoice, Latest, Meter, live_results
 from faceswap.pipeline import Behind, ahead
 from faceswap.regions import face_width
@@ -280,6 +280,34 @@ def test_cut_off_and_damaged_videos_give_one_sentence_or_what_is_left(clip, tmp_
             assert not list(tmp_path.glob(".*"))
 
 
+class BreaksOff:
+    """An opened video whose disk fails after some packets."""
+
+    def __init__(self, source, packets):
+        self.source, self.packets = source, packets
+
+    def __getattr__(self, name):
+        return getattr(self.source, name)
+
+    def demux(self, streams):
+        yield from itertools.islice(self.source.demux(streams), self.packets)
+        raise av.error.OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("packets", [0, 12])
+def test_a_source_that_breaks_off_is_named_and_what_was_made_is_kept(clip, tmp_path, monkeypatch, packets):
+    path, faces, _ = clip
+    opened = video.open_video
+    monkeypatch.setattr(video, "open_video", lambda path: BreaksOff(opened(path), packets))
+    with pytest.raises(video.ReadError, match=r"in\.mp4: cannot be read any further \(Input/output error\)") as told:
+        run(path, tmp_path / "out.mp4", faces)
+    monkeypatch.undo()
+    kept = (tmp_path / "out.mp4").exists()
+    assert kept == ("out.mp4" in str(told.value)) == (packets > 0)
+    assert not kept or 0 < len(read_video(tmp_path / "out.mp4")[1]) < 10
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_files_that_are_no_video_are_named(tmp_path):
     (tmp_path / "a.mp4").write_text("hello")
     with pytest.raises(ValueError, match="a.mp4: cannot be read as a video"):
@@ -287,7 +315,7 @@ def test_files_that_are_no_video_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file"):
         video.open_video(tmp_path / "b.mp4")
     with pytest.raises(ValueError, match="no such encoder"):
-        video.codec_of("h999")
+        encoder.codec_of("h999")
 
 
 def test_work_ahead_keeps_its_order_is_bounded_and_ends_with_whoever_wants_it():

@@ -21,7 +21,7 @@ FLOORS = {
         | {"panel", "panel_train", "panel_faces", "panel_form", "panel_walk", "panel_nearest", "panel_text"}
         | {"panel_checks", "panel_page", "panel_export", "panel_class", "panel_candidates"},
         {"judging", "inspection", "editing", "persona", "walk", "nearest", "launch", "spawn", "crew"},
-        {"sampling", "loop", "resume", "step", "arithmetic", "meter", "rescue", "logs", "record"},
+        {"sampling", "loop", "resume", "step", "arithmetic", "meter", "rescue", "logs", "record", "occupation"},
         {"state", "export"},
         {"formats"},
         {"foreign", "nvidia"},
@@ -35,12 +35,12 @@ FLOORS = {
     "faceswap": [
         {"__init__", "__main__"},
         {"main", "main_video", "panel", "panel_job", "panel_match", "panel_video", "panel_page", "panel_command"},
-        {"video", "batch", "match", "align"},
+        {"video", "encoder", "batch", "match", "align"},
         {"swap", "tracking"},
         {"landmarks", "detection", "warp", "mask", "skin", "colour", "grain", "blending", "frame", "sheet", "preview"},
         {"regions", "geometry", "images", "pipeline", "graphs"},
     ],
-    "provenance": [{"__init__"}, {"files"}, {"xmp"}, {"mark", "leftovers"}],
+    "provenance": [{"__init__"}, {"files"}, {"xmp", "gif"}, {"mark", "leftovers"}],
     "panels": [{"serve"}, {"__init__"}],
     "bars": [{"__init__"}],
 }
