@@ -34,14 +34,14 @@ def swap(argv: list[str], prog: str) -> int:
 def batch(argv: list[str], prog: str) -> int:
     """Returns the exit code of `batch`: one face onto a folder of photos."""
     from faceswap.landmarks import LANDMARKERS
-    from faceswap.main import add_option_flags, face_name, run
+    from faceswap.main import add_option_flags, face_name, one_face_name, run
 
     parser = argparse.ArgumentParser(prog=prog, description="Put one face onto every photo of a folder.")
     parser.add_argument("--src", required=True, metavar="FACE", help="picture of the face to put in")
     parser.add_argument("--dst", required=True, metavar="DIR", help="folder of photos, with the folders below it")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of results, the report and a contact sheet")
     parser.add_argument("--face", type=face_name, default="all", help="which faces: all, largest, or a number from 0")
-    parser.add_argument("--src_face", type=face_name, default="largest", help="which face of --src")
+    parser.add_argument("--src_face", type=one_face_name, default="largest", help="which face of --src")
     parser.add_argument("--landmarks", choices=LANDMARKERS, default="mesh", help="what finds the faces' points")
     parser.add_argument("--workers", type=whole_number, default=None, help="processes (default: one per processor)")
     add_option_flags(parser)

@@ -49,7 +49,7 @@ def build_parser(prog: str = "main.py") -> argparse.ArgumentParser:
         "--face", type=face_name, default="all", help="which faces of the photo: all, largest, or a number from 0"
     )
     parser.add_argument(
-        "--src_face", type=face_name, default="largest", help="which face of --src: largest, or a number from 0"
+        "--src_face", type=one_face_name, default="largest", help="which face of --src: largest, or a number from 0"
     )
     parser.add_argument(
         "--list_faces", metavar="FILE", help="write the photo's faces with their numbers; may stand alone"
@@ -67,6 +67,13 @@ def face_name(text: str) -> int | str:
     if text.isdecimal():
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is neither all nor largest nor a number from 0")
+
+
+def one_face_name(text: str) -> int | str:
+    """Returns "largest" or a number from what was typed, for the face that is put in."""
+    if text == "all":
+        raise argparse.ArgumentTypeError("one face is put in, so all is no answer")
+    return face_name(text)
 
 
 def add_option_flags(parser: argparse.ArgumentParser) -> None:
@@ -195,8 +202,6 @@ def main(argv: list[str] | None = None, prog: str = "main.py") -> int:
     """Returns the exit code of the command."""
     parser = build_parser(prog)
     args = parser.parse_args(argv)
-    if args.src_face == "all":
-        parser.error("argument --src_face: one face is put in, so all is no answer")
     missing = [flag for flag, value in (("--src", args.src), ("--out", args.out)) if not value]
     if missing and (len(missing) == 1 or not args.list_faces):
         parser.error(f"the following arguments are required: {', '.join(missing)}")

@@ -91,10 +91,10 @@ class Swapper:
         options: how to do it.
         landmarker: finds faces; MediaPipe Face Mesh when not given.
         points: [N, 2 or 3] landmarks of the source's face when they are known already.
-        face: which face of the source, 0 for the largest.
+        face: which face of the source, "largest" or its number from 0.
 
     Raises:
-        ValueError: no face in the source, or it is no picture.
+        ValueError: no face in the source, or it is no picture; "all" for the face.
         FileNotFoundError: no such file.
     """
 
@@ -104,8 +104,10 @@ class Swapper:
         options: Options = Options(),
         landmarker: Landmarker | None = None,
         points: np.ndarray | None = None,
-        face: int = 0,
+        face: int | str = "largest",
     ):
+        if face == "all":
+            raise ValueError("one face is put in, so all is no answer; give largest or a number from 0")
         self.options = options
         self.landmarker = landmarker or make_landmarker()
         image = as_rgb(source) if isinstance(source, np.ndarray) else read_image(source)

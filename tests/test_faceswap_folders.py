@@ -164,7 +164,12 @@ def test_a_batch_that_cannot_start_says_why_and_writes_nothing(call, photos, fac
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("arguments", [["batch", "--workers", "0"], ["align", "--size", "-3"], ["dance"]])
+ALL = ["--src", "a.png", "--dst", "photos", "--out", "out", "--src_face", "all"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["batch", "--workers", "0"], ["batch", *ALL], ["swap", *ALL], ["align", "--size", "-3"], ["dance"]]
+)
 def test_impossible_values_are_usage_errors(call, arguments):
     result = call(*arguments)
     assert result.returncode == 2 and "Traceback" not in result.stderr

@@ -163,6 +163,11 @@ def test_options_are_plain_values():
     assert Options(**options.as_dict()) == options
 
 
+def test_one_face_is_put_in():
+    with pytest.raises(ValueError, match="one face"):
+        Swapper(SOURCE, landmarker=FakeLandmarker(POINTS, POINTS), face="all")
+
+
 def test_a_source_without_a_face_is_refused():
     with pytest.raises(ValueError, match="no face found"):
         Swapper(SOURCE, landmarker=FakeLandmarker())
