@@ -10,9 +10,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Thread
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 LOOK = 0.1  # seconds between two looks at the workers
 LAST_WORDS = 30.0  # seconds that the others have to end after one has failed
@@ -32,6 +32,14 @@ class Failure(NamedTuple):
             return f"worker {self.rank} failed with exit code {self.code}"
         memory = " (too little memory?)" if self.code == -9 else ""  # as the system does then
         return f"worker {self.rank} was ended by {signal.Signals(-self.code).name}{memory}"
+
+
+def hear_endings(handler: Callable[[int, Any], None]) -> None:
+    """The handler hears Ctrl-C, SIGTERM and, unless nohup made this process deaf to it, the end of the terminal."""
+    signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGTERM, handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, handler)
 
 
 class Crew:
@@ -69,10 +77,7 @@ class Crew:
 
     def pass_on_signals(self) -> None:
         """From now on signals that ask this process to end reach the workers, which save and end."""
-        signal.signal(signal.SIGINT, self._hear)
-        signal.signal(signal.SIGTERM, self._hear)
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup leaves it
-            signal.signal(signal.SIGHUP, self._hear)
+        hear_endings(self._hear)
 
     def running(self) -> bool:
         """Whether any worker runs. Once one has failed the others are told to end, and soon after ended."""

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from sgan.config import (
     to_dict,
 )
 from sgan.data import Dataset, image_batches, open_dataset
-from sgan.events import Control, Event
+from sgan.events import Control, Event, Grid
 from sgan.judging import check_enough, state_judge
-from sgan.logs import LOGS
+from sgan.logs import LOGS, write_journal
 from sgan.loop import draw_grid, train
-from sgan.record import GRID_SAMPLES, GRID_SEED, Recorder, recorded
+from sgan.occupation import Occupation
+from sgan.record import GRID_SAMPLES, GRID_SEED, Recorder, recorded, write_grid
 from sgan.resume import resume_foreign
 from sgan.sampling import seed_to_z
 from sgan.state import (
@@ -171,35 +173,57 @@ def run_training(
     rank, world = join_workers(device)
     if world > 1 and device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    if config.n_gpu > 1 and world == 1:
+        raise ConfigError(
+            f"n_gpu is {config.n_gpu}, but run_training trains in this process alone; set n_gpu to 1, or start it with "
+            "python -m sgan train, torchrun or the notebook's panel"
+        )
     check_batches(config, world)
     run_dir = Path(config.save_folder_path)
-    dataset = _open_data(config, progress) if config.is_train else None
-    fresh = not config.is_continue or newest_state(run_dir) is None
-    state = open_state(config, device)
-    if world > 1:
-        dist.barrier()  # what another process still reads must not be set aside
-    if rank == 0 and fresh:
-        set_aside(run_dir)
-    grid_z = torch.cat([seed_to_z(GRID_SEED + i, config.z_dim) for i in range(GRID_SAMPLES)])
-    recorder = Recorder(run_dir, state) if rank == 0 else None
-    if dataset is None:
-        return recorded(iter([draw_grid(state, grid_z)]), recorder)
-    if rank == 0:
-        remove_leftovers(run_dir)
-        _describe_run(run_dir, config, dataset)
-    settings = _settings(state, device)
-    on_open(state, dataset)
-    events = train(
-        state,
-        lambda nimg: image_batches(dataset, config, nimg, rank, world),
-        control or Control(),
-        run_dir=run_dir,
-        grid_z=grid_z if rank == 0 else None,
-        judge=state_judge(dataset, config.metrics_images) if rank == 0 else None,
-        replay=replay,
-        **settings,
-    )
-    return recorded(events, recorder)
+    with ExitStack() as held:
+        if config.is_train and rank == 0:
+            held.callback(Occupation(run_dir).release)
+        dataset = _open_data(config, progress) if config.is_train else None
+        fresh = not config.is_continue or newest_state(run_dir) is None
+        state = open_state(config, device)
+        if world > 1:
+            dist.barrier()  # what another process still reads must not be set aside
+        if rank == 0 and fresh:
+            set_aside(run_dir)
+        grid_z = torch.cat([seed_to_z(GRID_SEED + i, config.z_dim) for i in range(GRID_SAMPLES)])
+        if dataset is None:
+            return _grid_alone(draw_grid(state, grid_z), run_dir if rank == 0 else None)
+        if rank == 0:
+            remove_leftovers(run_dir)
+            _describe_run(run_dir, config, dataset)
+            write_journal(run_dir, state.journal)
+        recorder = Recorder(run_dir, state) if rank == 0 else None
+        settings = _settings(state, device)
+        on_open(state, dataset)
+        events = train(
+            state,
+            lambda nimg: image_batches(dataset, config, nimg, rank, world),
+            control or Control(),
+            run_dir=run_dir,
+            grid_z=grid_z if rank == 0 else None,
+            judge=state_judge(dataset, config.metrics_images) if rank == 0 else None,
+            replay=replay,
+            **settings,
+        )
+        return _while_held(recorded(events, recorder), held.pop_all())
+
+
+def _while_held(events: Iterator[Event], held: ExitStack) -> Iterator[Event]:
+    """The events, after whose end the folder is free."""
+    with held:
+        yield from events
+
+
+def _grid_alone(grid: Grid, run_dir: Path | None) -> Iterator[Event]:
+    """The event of a grid that is drawn beside what may be a running training: no log is touched."""
+    if run_dir is not None:
+        write_grid(run_dir, grid)
+    yield grid
 
 
 def _open_data(config: TrainConfig, progress: Callable[[Sequence], Sequence]) -> Dataset:

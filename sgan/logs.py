@@ -1,19 +1,27 @@
 """Logs with one JSON object a line, each with the image count "nimg" that it belongs to."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sgan.state import write_bytes
 
-LOGS = ("stats.jsonl", "hparams.jsonl", "metrics.jsonl")  # of a run folder
+JOURNAL = "hparams.jsonl"
+LOGS = ("stats.jsonl", JOURNAL, "metrics.jsonl")  # of a run folder
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
     """Adds a row at the end."""
     with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
+
+
+def write_journal(run_dir: Path, journal: Sequence[Mapping[str, Any]]) -> None:
+    """Makes hparams.jsonl what the state says: a flag may have changed a setting, a kill have undone a change."""
+    path = run_dir / JOURNAL
+    if journal or path.exists():
+        write_bytes(path, "".join(json.dumps(row) + "\n" for row in journal).encode())
 
 
 def read_rows(path: Path, until_nimg: int | None = None) -> list[dict]:

@@ -29,10 +29,10 @@ from sgan.events import (
     Stats,
     Step,
 )
-from sgan.logs import LOGS, append_row, truncate_rows
+from sgan.logs import JOURNAL, LOGS, append_row, truncate_rows
 from sgan.meter import Meter
 from sgan.networks import swap_layers
-from sgan.rescue import CHECK_INTERVAL, Lifeline
+from sgan.rescue import CHECK_INTERVAL, RESCUES, Lifeline
 from sgan.state import BEST_NAME, CheckpointError, TrainState, nimg_of, read_header, save_state, write_state
 from sgan.step import step
 from sgan.viz import fit_cell, make_grid, to_uint8
@@ -127,7 +127,7 @@ class _Run:
         for patch in due + self.control.drain():
             state.hparams = state.hparams.changed(patch)
             state.journal.append({"nimg": state.nimg, "patch": patch})
-            self.append_line("hparams.jsonl", state.journal[-1])
+            self.append_line(JOURNAL, state.journal[-1])
             yield Changed(state.nimg, state.iteration, patch)
 
     def look_after(self, event: Step) -> Iterator[Event]:
@@ -166,6 +166,11 @@ class _Run:
             return None
         if self.lifeline is None:
             raise FloatingPointError(f"the training is ruined after {state.nimg} images: {reason}")
+        if self.lifeline.rescues == RESCUES:
+            raise FloatingPointError(
+                f"the training is ruined after {state.nimg} images ({reason}), and going back {RESCUES} times did not "
+                "help; start from an older state or with other settings"
+            )
         patch = self.lifeline.rescue(state)
         self.meter = Meter(state.device)
         self.batches = iter(self.source(state.nimg))
@@ -176,7 +181,7 @@ class _Run:
                 late.unlink(missing_ok=True)
             for name in LOGS:
                 truncate_rows(self.run_dir / name, state.nimg)
-        self.append_line("hparams.jsonl", state.journal[-1])
+        self.append_line(JOURNAL, state.journal[-1])
         return RolledBack(state.nimg, state.iteration, reason, patch)
 
     def read_stats(self, event: Step) -> Stats:
@@ -217,6 +222,10 @@ class _Run:
         """Saves the state. When the disk refuses, says so once and tries again RETRY_INTERVAL iterations later."""
         state = self.state
         if self.run_dir is None:
+            return
+        if not state.is_finite():  # the losses will say so at the next look; what is saved already must outlive that
+            self.retry_at = state.iteration + CHECK_INTERVAL
+            yield SaveFailed(state.nimg, state.iteration, "the networks hold numbers that are not finite")
             return
         try:
             path = save_state(state, self.run_dir)

@@ -148,6 +148,7 @@ def make_config(options: argparse.Namespace, cuda: bool) -> TrainConfig:
         if not options.preset and (run_dir / "config.json").exists():
             values = json.loads((run_dir / "config.json").read_text(encoding="utf-8"))
             values |= {"is_train": True, "is_continue": True}  # of one command, not of the run
+            values["save_folder_path"] = str(run_dir)  # it may have been moved
     elif given.get("is_continue", True) and (run_dir / FOREIGN_NAME).is_file():
         values |= _settings_of(run_dir / FOREIGN_NAME, True)
     elif given.get("resume_from"):
@@ -169,12 +170,26 @@ def _settings_of(checkpoint: str | Path, going_on: bool) -> dict[str, Any]:
     return settings | {"step": min(TrainConfig.step, settings["step"])} if going_on else settings
 
 
+def _early_config(options: argparse.Namespace) -> TrainConfig:
+    """The settings as far as they are known without torch, so that what is wrong with them is said at once.
+
+    A setting that only the preset of a GPU allows passes: whether there is one is not known yet.
+    """
+    try:
+        return make_config(options, cuda=False)
+    except ConfigError as error:
+        try:
+            return make_config(options, cuda=True)
+        except ConfigError:
+            raise error from None
+
+
 def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """`train`: the events of the run drive a progress bar."""
     end_with_crew()
-    if options.CUDA_VISIBLE_DEVICES:  # before anything asks CUDA how many devices there are
-        os.environ["CUDA_VISIBLE_DEVICES"] = options.CUDA_VISIBLE_DEVICES
-    config = make_config(options, cuda=False)  # says what is wrong before anything slow is imported
+    config = _early_config(options)
+    if config.CUDA_VISIBLE_DEVICES:  # before anything asks CUDA how many devices there are
+        os.environ["CUDA_VISIBLE_DEVICES"] = config.CUDA_VISIBLE_DEVICES
     if config.is_train and not config.image_folder_path:
         raise ConfigError("image_folder_path is missing; give the folder of face images to train on")
     import torch

@@ -3,13 +3,13 @@
 import os
 import re
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from bars import progress_bar
 from sgan.config import TrainConfig
+from sgan.crew import hear_endings
 
 LOST = re.compile("gloo|NCCL|[Cc]onnection")  # in what PyTorch says when another process has ended in mid-training
 
@@ -21,8 +21,7 @@ def drive(config: TrainConfig, arguments: Sequence[str], replay: Sequence[dict])
     from sgan.workers import reason_of
 
     control, begun = Control(), False
-    signal.signal(signal.SIGINT, _stop_once(control))
-    signal.signal(signal.SIGTERM, _stop_once(control))
+    hear_endings(_stop_once(control))
     quiet = os.environ.get("RANK", "0") != "0"
     try:
         with Progress(config, quiet) as progress:

@@ -57,12 +57,12 @@ class Recorder:
         elif isinstance(event, Changed):
             self.marks.append((event.nimg / 1000, _patch_text(event.patch)))
         elif isinstance(event, Grid):
-            mark = Mark(GENERATED, {"nimg": event.nimg, "seeds": [GRID_SEED, GRID_SEED + GRID_SAMPLES - 1]})
-            write_image(self.run_dir / f"grid-{event.nimg:09d}.jpg", event.image, mark)
+            write_grid(self.run_dir, event)
             self.board.add_image("samples", event.image, event.nimg, dataformats="HWC")
         elif isinstance(event, Finished):
             self.plot()
-            self.export()
+            if self.state.is_finite():
+                self.export()
             self.board.close()
 
     def plot(self) -> None:
@@ -88,6 +88,12 @@ class Recorder:
             "resolution": resolution_of(level),
         }
         write_bytes(path.with_suffix(".json"), (json.dumps(described, indent=1) + "\n").encode())
+
+
+def write_grid(run_dir: Path, grid: Grid) -> None:
+    """Writes grid-<nimg>.jpg, marked as made by a program."""
+    mark = Mark(GENERATED, {"nimg": grid.nimg, "seeds": [GRID_SEED, GRID_SEED + GRID_SAMPLES - 1]})
+    write_image(run_dir / f"grid-{grid.nimg:09d}.jpg", grid.image, mark)
 
 
 def _patch_text(patch: dict) -> str:

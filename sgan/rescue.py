@@ -9,6 +9,7 @@ from sgan.state import TrainState
 from sgan.workers import mean_over_processes
 
 CHECK_INTERVAL = 50  # iterations between two looks at the losses; each waits for the device once
+RESCUES = 3  # from one and the same copy, before it is given up
 SNAPSHOT_INTERVAL = 200  # iterations between two copies of the state
 LOSS_LIMIT = 30.0  # mean of either loss over CHECK_INTERVAL; ordinary trainings stay below 5, a collapse passes 100
 
@@ -17,36 +18,40 @@ class Alarm:
     """Sums of the losses on the device; reason() says what is wrong with their mean, if anything."""
 
     def __init__(self):
-        self.sums: dict[str, Tensor] = {}
-        self.count = 0
+        self.sums: dict[str, list] = {}
 
     def add(self, **losses: Tensor) -> None:
         """Adds this iteration's losses."""
         for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value.detach()
-        self.count += 1
+            entry = self.sums.setdefault(name, [0.0, 0])
+            entry[0] += value.detach()
+            entry[1] += 1
 
     def reason(self) -> str:
         """One phrase, or "" when all is well; resets."""
-        for name, total in self.sums.items():
-            mean = float(mean_over_processes(total)) / self.count  # all processes come to the same conclusion
+        for name, (total, count) in self.sums.items():
+            mean = float(mean_over_processes(total)) / count  # all processes come to the same conclusion
             if not math.isfinite(mean):
                 return f"{name} is {mean}"
             if mean > LOSS_LIMIT:
                 return f"{name} is {mean:.1f} on average, above {LOSS_LIMIT:g}"
-        self.sums, self.count = {}, 0
+        self.sums = {}
         return ""
 
 
 class Lifeline:
-    """Copies of the state in main memory. A copy counts as good once a later look at the losses found nothing."""
+    """Copies of the state in main memory. A copy counts as good once a later look at the losses found nothing.
+
+    rescues: how often the good copy was put back since the losses were last in order.
+    """
 
     def __init__(self, state: TrainState):
         self.good = self.latest = snapshot(state)
+        self.rescues = 0
 
     def confirm(self, state: TrainState) -> None:
         """Told that the losses are in order: the latest copy becomes good, and in time a new one is taken."""
-        self.good = self.latest
+        self.good, self.rescues = self.latest, 0
         if state.iteration - self.latest["iteration"] >= SNAPSHOT_INTERVAL:
             self.latest = snapshot(state)
 
@@ -56,6 +61,7 @@ class Lifeline:
         Changes made since the good copy stay in force: they move into the journal at its moment, so that replaying it
         gives the run as it went on.
         """
+        self.rescues += 1
         restore(state, self.good)
         late = [row["patch"] for row in state.journal if row["nimg"] > state.nimg]
         table = {

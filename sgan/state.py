@@ -81,6 +81,11 @@ class TrainState:
         """The networks by the prefix of their tensors' names."""
         return {"G": self.G, "D": self.D, "G_ema": self.G_ema}
 
+    def is_finite(self) -> bool:
+        """Whether no network holds a NaN or an infinite number; waits for the device."""
+        tensors = [tensor for network in self.networks().values() for tensor in network.state_dict().values()]
+        return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
+
 
 def _adam(network: torch.nn.Module) -> torch.optim.Adam:
     return torch.optim.Adam(network.parameters(), lr=0.0, betas=(0.0, ADAM_BETA2), eps=ADAM_EPS, fused=True)
@@ -151,6 +156,8 @@ def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainSta
     state.load_scalers(meta.get("scalers", {}))
     for prefix, network in state.networks().items():
         _load_network(network, tensors, f"{prefix}.", path)
+    if not state.is_finite():
+        raise CheckpointError(f"{path} holds networks with numbers that are not finite")
     for prefix, network, optimiser in (("G_opt", state.G, state.G_opt), ("D_opt", state.D, state.D_opt)):
         for name, parameter in network.named_parameters():
             if f"{prefix}.{name}.step" in tensors:
@@ -163,9 +170,10 @@ def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainSta
 
 
 def transfer_weights(state: TrainState, path: str | Path) -> int:
-    """Copies every network tensor of another checkpoint whose name and shape fit; returns how many were taken.
+    """Copies every network tensor of another checkpoint; returns how many were taken.
 
-    Any file that `read_weights` reads will do. The optimiser starts afresh. CheckpointError when nothing fits.
+    Any file that `read_weights` reads will do, also one with fewer or more layers. The optimiser starts afresh.
+    CheckpointError when a tensor has another shape, since half of a network is worth nothing.
     """
     return copy_weights(state, read_weights(find_checkpoint(path, "state")), path)
 
@@ -181,13 +189,17 @@ def copy_weights(state: TrainState, weights: Foreign, path: str | Path) -> int:
     for prefix, network in state.networks().items():
         tensors = next((found[name] for name in sources[prefix] if name in found), {})
         own = network.state_dict()
-        fitting = {
-            name: tensors[name]
-            for name, tensor in own.items()
-            if name in tensors and tensors[name].shape == tensor.shape
-        }
-        network.load_state_dict(fitting, strict=False)
-        taken += len(fitting)
+        shared = {name: tensors[name] for name in own if name in tensors}
+        for name, tensor in shared.items():
+            if tensor.shape != own[name].shape:
+                raise CheckpointError(
+                    f"{path} does not fit these settings: {prefix}.{name} is {list(tensor.shape)} there and "
+                    f"{list(own[name].shape)} here; take channel_base, channel_max, dim_latent and the like from it"
+                )
+        network.load_state_dict(shared, strict=False)
+        taken += len(shared)
+        if tensors and len(shared) < len(own):
+            state.notes.append(f"{prefix}: {len(own) - len(shared)} of {len(own)} tensors start from scratch")
     if not taken:
         raise CheckpointError(f"{path} has no tensor that fits this model; compare its config.json with the settings")
     state.notes += opening_notes(weights, path)
@@ -270,7 +282,7 @@ def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Gene
     layer that has faded in, and `G.notes` what to tell the user about it. CheckpointError when it is missing, damaged
     or of another kind.
     """
-    path = find_checkpoint(path)
+    folder, path = Path(path), find_checkpoint(path)
     weights = read_weights(path, drawing=True)
     G = Generator(weights.config)
     _load_network(G, weights.networks.get("G_ema") or weights.networks["G"], "", path)
@@ -280,14 +292,22 @@ def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Gene
     step = weights.step - 1 if weights.alpha < 1 else weights.step
     G.trained_step = max(step, weights.config.min_step)
     G.notes = opening_notes(weights, path)
+    if path.name != GENERATOR_NAME and (folder / GENERATOR_NAME).is_file():
+        G.notes.append(f"{path} is drawn, which is newer than {GENERATOR_NAME} beside it")
     return G
 
 
+def _is_behind(run_dir: Path) -> bool:
+    """Whether the training went on after it wrote its generator, which it does when it ends or is stopped."""
+    states = sorted(run_dir.glob(STATE_PATTERN))
+    return bool(states) and read_header(run_dir / GENERATOR_NAME)[1].get("nimg", 0) < nimg_of(states[-1])
+
+
 def find_checkpoint(path: str | Path, kind: str = "generator") -> Path:
-    """`path` itself if it is a file; in a folder the newest state, or generator.safetensors first for that kind."""
+    """`path` itself if it is a file; in a folder the newest state, or for drawing a generator.safetensors as new."""
     path = Path(path)
     if path.is_dir():
-        if kind == "generator" and (path / GENERATOR_NAME).is_file():
+        if kind == "generator" and (path / GENERATOR_NAME).is_file() and not _is_behind(path):
             return path / GENERATOR_NAME
         found = sorted(path.glob(STATE_PATTERN)) or [file for file in [path / FOREIGN_NAME] if file.is_file()]
         if not found:

@@ -23,7 +23,6 @@ SEED_STRIDE = 1_000_000_007  # separates the random streams of neighbouring seed
 PHASES = 3
 PL_INTERVAL = 4  # updates of G between two path length terms
 PL_DECAY = 0.01  # of the running mean of the path length
-NOISE_SEED_STRIDE = 2**36  # and those of noise, by the first sample they are for
 
 
 def step(work: Arithmetic, real: np.ndarray, meter: Meter) -> Step:

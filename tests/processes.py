@@ -22,7 +22,7 @@ def environment(cache):
 def sgan(*arguments, cache=""):
     """`python -m sgan ARGUMENTS` within this process: quick, since torch is imported already."""
     out, err, words = io.StringIO(), io.StringIO(), [str(argument) for argument in arguments]
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), mock.patch.dict(os.environ):
             os.environ["RANDOM_UNREAL_FACE_CACHE"] = str(cache)

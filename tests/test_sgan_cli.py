@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -99,9 +100,12 @@ def test_is_train_false_only_draws_the_grid(run, tmp_path):
     before = load_state(folder).nimg
     grid = folder / f"grid-{before:09d}.jpg"
     grid.unlink()
+    files = lambda: {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}  # noqa: E731
+    others = files()
     done = sgan("train", "--save_folder_path", folder, "--is_train", "False", cache=tmp_path)
     assert done.returncode == 0, done.stderr
     assert grid.exists() and load_state(folder).nimg == before
+    assert {path: when for path, when in files().items() if path != grid} == others, "logs are a training's"
     done = sgan("train", "--save_folder_path", tmp_path / "none", "--is_train", "False", cache=tmp_path)
     one_sentence(done, 1, "holds no state")
 
@@ -300,7 +304,7 @@ def test_a_lost_worker_is_told_only_in_mid_training_and_with_the_reason(begun, t
         raise RuntimeError(LOST)
 
     monkeypatch.setattr(launch, "run_training", run_training)
-    monkeypatch.setattr(main_progress.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(main_progress, "hear_endings", lambda *_: None)
     monkeypatch.setenv("RANK", "0")
     config = TrainConfig(save_folder_path=str(tmp_path))
     if not begun:
@@ -583,3 +587,37 @@ def test_flags_are_made_from_the_settings():
     assert config.batch_size == {8: 4, 16: 2} and config.style_mixing == (0, 1)
     assert config.is_continue is False and config.DGR == 2
     assert config.channel_base == 2048  # the preset fills in the rest
+
+
+def test_the_full_resolution_of_a_gpus_preset_is_no_wrong_usage_before_torch_is_asked():
+    options = main.build_parser().parse_args(["train", "--image_folder_path", "faces", "--step", "6"])
+    assert main._early_config(options).max_step == 6
+    options = main.build_parser().parse_args(
+        ["train", "--image_folder_path", "faces", "--step", "6", "--max_step", "3"]
+    )
+    with pytest.raises(ConfigError, match="max_step is 3, below step"):
+        main._early_config(options)
+
+
+def test_a_run_whose_folder_was_moved_goes_on_where_it_is_now(run, tmp_path):
+    shutil.copytree(run[0], tmp_path / "moved")
+    options = main.build_parser().parse_args(["train", "--save_folder_path", str(tmp_path / "moved")])
+    assert main.make_config(options, cuda=False).save_folder_path == str(tmp_path / "moved")
+
+
+def test_run_training_alone_does_not_pretend_to_be_many(faces, tmp_path):
+    config = TrainConfig(image_folder_path=str(faces), save_folder_path=str(tmp_path), n_gpu=2, device="cpu")
+    with pytest.raises(ConfigError, match="n_gpu is 2, but run_training trains in this process alone"):
+        launch.run_training(config)
+
+
+def test_a_changed_flag_is_in_the_journal_on_disk(run, faces, tmp_path):
+    shutil.copytree(run[0], tmp_path / "run")
+    done = sgan(
+        "train", "--image_folder_path", faces, "--save_folder_path", tmp_path / "run", *TINY, "--learning_rate", "0.01",
+        "--n_sample_total", "40", cache=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (row,) = [json.loads(line) for line in (tmp_path / "run" / "hparams.jsonl").read_text().splitlines()]
+    assert row["patch"]["learning_rate"]["8"] == 0.01
+    assert load_state(tmp_path / "run").journal == [row]

@@ -15,6 +15,7 @@ from sgan.config import ConfigError, HParams, TrainConfig
 from sgan.events import Changed, Control, Finished, Grid, Saved, Stats, Step
 from sgan.loop import train
 from sgan.meter import Meter
+from sgan.occupation import Occupation
 from sgan.state import TrainState, load_state, save_state
 from sgan.step import ema_beta, generate, mix_styles, step, update_ema
 
@@ -354,3 +355,19 @@ def test_states_are_independent(make_state):
     state = make_state()
     assert copy.deepcopy(state.hparams) == state.hparams
     assert not any(p.requires_grad for p in state.G_ema.parameters())
+
+
+def test_without_augmentation_its_probability_is_zero_at_once(noise_batches):
+    state = TrainState.create(TrainConfig(**TINY))
+    state.ada_p = 0.4
+    state.hparams = state.hparams.changed({"ada_target": 0.0})
+    step(Arithmetic(state), next(noise_batches(state.config)), Meter(state.device))
+    assert state.ada_p == 0.0
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path):
+    first = Occupation(tmp_path)
+    with pytest.raises(ConfigError, match="another training is running in .*; stop that one, or choose another"):
+        Occupation(tmp_path)
+    first.release()
+    Occupation(tmp_path).release()

@@ -17,9 +17,10 @@ from sgan import loop
 from sgan.arithmetic import Arithmetic
 from sgan.config import TrainConfig
 from sgan.events import Control, RolledBack, Saved, SaveFailed, Shrunk, Stats, Step
+from sgan.launch import open_state
 from sgan.loop import train
 from sgan.meter import Meter
-from sgan.rescue import Lifeline, restore, snapshot
+from sgan.rescue import Alarm, Lifeline, restore, snapshot
 from sgan.state import TrainState, load_state, save_state
 from sgan.step import step
 
@@ -220,3 +221,43 @@ def test_killed_at_twenty_moments_it_ends_as_if_it_never_was(tmp_path, monkeypat
     assert found == expected and len(found) == 400
     assert equal(weights(load_state(tmp_path / "straight")), weights(load_state(killed)))
     assert not list(killed.glob(".*tmp"))
+
+
+def test_every_loss_is_averaged_over_its_own_values():
+    alarm = Alarm()
+    for _ in range(4):
+        alarm.add(loss_d=torch.tensor(20.0))
+        alarm.add()
+    alarm.add(loss_g=torch.tensor(31.0))
+    assert alarm.reason() == "loss_g is 31.0 on average, above 30"
+
+
+def test_a_ruined_state_is_not_saved_over_good_ones(noise_batches, tmp_path):
+    state = TrainState.create(TrainConfig(**TINY))
+    path = save_state(state, tmp_path)
+    with torch.no_grad():
+        state.D.b8.conv0.weight[0, 0, 0, 0] = float("nan")
+    events = list(
+        train(state, noise_batches(state.config), Control(), until_nimg=16, save_nimg=8, run_dir=tmp_path)
+    )  # fmt: skip
+    assert {event.reason for event in of(events, SaveFailed)} == {"the networks hold numbers that are not finite"}
+    assert list(tmp_path.glob("state-*")) == [path]
+
+
+def test_a_state_that_is_not_finite_is_passed_over(tmp_path):
+    state = TrainState.create(TrainConfig(**TINY, save_folder_path=str(tmp_path)))
+    save_state(state, tmp_path)
+    with torch.no_grad():
+        state.D.b8.conv0.weight[0, 0, 0, 0] = float("nan")
+    state.nimg = 8
+    save_state(state, tmp_path)
+    opened = open_state(state.config, torch.device("cpu"))
+    assert opened.nimg == 0 and "not finite; going on from the state before it" in opened.notes[0]
+
+
+def test_what_going_back_does_not_mend_is_given_up():
+    state = TrainState.create(TrainConfig(**TINY))
+    with torch.no_grad():
+        state.D.b8.conv0.weight[0, 0, 0, 0] = float("nan")
+    with pytest.raises(FloatingPointError, match="going back 3 times did not help; start from an older state"):
+        list(train(state, real_pictures(state.config), Control(), until_nimg=8000, save_nimg=10**9))

@@ -145,3 +145,28 @@ def test_equal_seeds_give_equal_networks():
     same = [torch.equal(x, y) for x, y in zip(a.G.parameters(), b.G.parameters())]
     assert all(same)
     assert not torch.equal(a.G.mapping.fc0.weight, c.G.mapping.fc0.weight)
+
+
+def test_weights_of_another_width_are_refused(trained, tmp_path):
+    path = save_state(trained, tmp_path)
+    wider = TrainState.create(TrainConfig(**{**TINY, "channel_max": 16, "channel_base": 128}))
+    with pytest.raises(CheckpointError, match=r"does not fit these settings: G\.\S+ is \[.*\] there and \[.*\] here"):
+        transfer_weights(wider, path)
+
+
+def test_new_layers_are_told(trained, tmp_path):
+    path = save_state(trained, tmp_path)
+    larger = TrainState.create(TrainConfig(**{**TINY, "max_step": 2}))
+    transfer_weights(larger, path)
+    assert [note for note in larger.notes if note.startswith("G: ") and note.endswith("tensors start from scratch")]
+
+
+def test_a_folder_draws_what_was_trained_last(trained, tmp_path):
+    save_generator(trained.G_ema, tmp_path / "generator.safetensors", {"nimg": trained.nimg})
+    path = save_state(trained, tmp_path)
+    assert find_checkpoint(tmp_path).name == "generator.safetensors"
+    trained.nimg += 4
+    path = save_state(trained, tmp_path)
+    trained.nimg -= 4
+    assert find_checkpoint(tmp_path) == path
+    assert load_generator(tmp_path).notes == [f"{path} is drawn, which is newer than generator.safetensors beside it"]
