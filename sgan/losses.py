@@ -32,13 +32,14 @@ def r1_penalty(real_img: Tensor, real_logits: Tensor, scale: Tensor | None = Non
     return gradient.square().flatten(1).sum(dim=1)
 
 
-def path_lengths(img: Tensor, ws: Tensor, scale: Tensor | None = None) -> Tensor:
+def path_lengths(img: Tensor, ws: Tensor, scale: Tensor | None = None, y: Tensor | None = None) -> Tensor:
     """|J_w^T y| [N] for random images y: how far the picture moves when its styles do (arXiv 1912.04958, equation 4).
 
-    img [N, 3, H, W] must come from ws [N, L, w_dim], which must require grad. y is normal with variance 1 / (H W). The
-    result can be differentiated again. `scale` is that of `r1_penalty`.
+    img [N, 3, H, W] must come from ws [N, L, w_dim], which must require grad. y is normal with variance 1 / (H W),
+    made from standard normal `y` where that is given. The result can be differentiated again. `scale` is that of
+    `r1_penalty`.
     """
-    y = torch.randn_like(img) / math.sqrt(img.shape[2] * img.shape[3])
+    y = (torch.randn_like(img) if y is None else y) / math.sqrt(img.shape[2] * img.shape[3])
     gradient = _gradient((img * y).sum(), ws, scale)
     return gradient.square().sum(dim=2).mean(dim=1).sqrt()
 

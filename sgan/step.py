@@ -42,6 +42,8 @@ def step(work: Arithmetic, real: np.ndarray, meter: Meter) -> Step:
     if not state.hparams.noise:
         silence(state.G)
         silence(state.G_ema)
+    if state.hparams.ada_target == 0:
+        state.ada_p = 0.0
     updates_G = state.iteration % state.hparams.DGR == state.hparams.DGR - 1
     _update_D(work, meter, real_img, updates_G, shape)
     if updates_G:
@@ -84,22 +86,27 @@ def _update_G(work: Arithmetic, meter: Meter, n: int, shape: dict) -> None:
         _apply(work, "PL", resolution)
 
 
-def _accumulate(work: Arithmetic, meter: Meter, n: int, backward: Callable[[slice], dict[str, Tensor]]) -> None:
+def _accumulate(
+    work: Arithmetic, meter: Meter, n: int, backward: Callable[[slice], dict[str, Tensor]], grouped: bool = True
+) -> None:
     """Sums the gradients of backward(part) over the n samples, state.micro_batch at a time (0: all at once).
 
     backward returns its part's share of the means. When memory is short the parts are halved and the work is done
-    again; they stay multiples of the group of the minibatch statistics, so that the gradients are the same. When
+    again; they stay multiples of the group of the minibatch statistics, so that the gradients are the same. A term that
+    is not `grouped` does without D: where a group is too much its parts are halved down to single samples. When
     compiled networks fail the work is done again without them.
     """
     state = work.state
-    group, w_avg = state.config.mbstd_group_size, state.G.mapping.w_avg.clone()
+    group, w_avg, most = state.config.mbstd_group_size, state.G.mapping.w_avg.clone(), n
     while True:
-        size = state.micro_batch or n
+        size = min(state.micro_batch or n, most)
         try:
             parts = [backward(slice(first, min(first + size, n))) for first in range(0, n, size)]
         except Exception as error:  # a compiler raises what it likes
             if isinstance(error, RuntimeError) and _out_of_memory(error) and size > group:
                 state.micro_batch = max(group, size // 2 // group * group)
+            elif isinstance(error, RuntimeError) and _out_of_memory(error) and size > 1 and not grouped:
+                most = size // 2
             elif work.compiled.active:
                 work.compiled.give_up(error)
             else:
@@ -182,18 +189,39 @@ def _means_D(loss: Tensor, real_logits: Tensor, gen_logits: Tensor, n: int) -> d
 
 def _regularize_G(work: Arithmetic, meter: Meter, n: int, shape: dict) -> None:
     """Gradients of the path length term, every PL_INTERVAL-th update of G, on half of the batch (arXiv 1912.04958,
-    section 3.2)."""
-    state = work.state
+    section 3.2).
+
+    The term needs the mean of the whole half. In parts, lengths are therefore measured first and then once more.
+    """
+    state, half = work.state, max(1, n // 2)
     state.D.requires_grad_(False)
-    half = slice(0, max(1, n // 2))
-    gen_img, ws = generate(work, n, shape, phase=2, part=half, with_ws=True)
-    lengths = losses.path_lengths(gen_img, ws, work.inner_scale("PL"))
-    mean = float(mean_over_processes(lengths.detach().mean()))
-    if math.isfinite(mean):  # an overflow of float16 must not stay in the running mean
-        state.pl_mean += PL_DECAY * (mean - state.pl_mean)
-    penalty = (lengths - state.pl_mean).square().mean()
-    work.scaled("PL", penalty * (state.hparams.pl_weight * PL_INTERVAL)).backward()
-    meter.add(pl_penalty=penalty)
+    known: list[float] = []  # the new mean: the processes agree on it once, however often memory runs short here
+
+    def lengths_of(part: slice) -> Tensor:
+        gen_img, ws = generate(work, n, shape, phase=2, part=part, with_ws=True)
+        torch.manual_seed(_seed_of(state, 2, rank() * n, 1))
+        y = torch.randn(half, *gen_img.shape[1:], device=gen_img.device)[part]  # a sample's own, in whatever part
+        return losses.path_lengths(gen_img, ws, work.inner_scale("PL"), y)
+
+    def learn_mean(lengths: Tensor) -> None:
+        mean, old = float(mean_over_processes(lengths.mean())), state.pl_mean
+        # An overflow of float16 must not stay in the running mean.
+        known.append(old + PL_DECAY * (mean - old) if math.isfinite(mean) else old)
+
+    def backward(part: slice) -> dict[str, Tensor]:
+        size = part.stop - part.start
+        if not known and size < half:  # the first part, and no smaller than any other
+            parts = (slice(first, min(first + size, half)) for first in range(0, half, size))
+            learn_mean(torch.cat([lengths_of(one).detach() for one in parts]))
+        lengths = lengths_of(part)
+        if not known:
+            learn_mean(lengths.detach())
+        penalty = (lengths - known[0]).square().sum() / half
+        work.scaled("PL", penalty * (state.hparams.pl_weight * PL_INTERVAL)).backward()
+        return {"pl_penalty": penalty.detach()}
+
+    _accumulate(work, meter, half, backward, grouped=False)
+    state.pl_mean = known[0]
 
 
 def _judge(work: Arithmetic, img: Tensor, shape: dict) -> Tensor:
@@ -222,18 +250,28 @@ def generate(
     part's own. G's turn also advances w_avg.
     """
     state, part = work.state, part or slice(0, n)
-    seed = (state.config.seed * SEED_STRIDE + state.iteration) * PHASES + phase
-    torch.manual_seed(seed)
+    torch.manual_seed(_seed_of(state, phase))
     z, other = torch.randn(2, n * world(), state.config.z_dim, device=state.device)
     ws = state.G.mapping(z, update_w_avg=phase == 1 and part.start == 0)
     if state.hparams.style_mixing_prob > 0:
         num_ws = 2 * (shape["step"] - state.config.min_step + 1)
         ws = mix_styles(ws, state.G.mapping(other), num_ws, state.hparams.style_mixing_prob)
     first = rank() * n
-    torch.manual_seed(seed + NOISE_SEED_STRIDE * (1 + first + part.start))
+    torch.manual_seed(_seed_of(state, phase, first + part.start))
     ws = ws[first + part.start : first + part.stop]
     img = work.synthesize(ws, shape, "random" if state.hparams.noise else "none", plain=with_ws)
     return (img, ws) if with_ws else img
+
+
+def _seed_of(state: TrainState, phase: int, *place: int) -> int:
+    """The seed of a phase's latents, or of what is drawn at one place in the batch.
+
+    PyTorch's generator on a CPU takes only the lowest 32 bits of a seed, so that places are told apart by a hash.
+    """
+    seed = (state.config.seed * SEED_STRIDE + state.iteration) * PHASES + phase
+    if not place:
+        return seed
+    return int(np.random.SeedSequence([seed, *place]).generate_state(1, np.uint64)[0]) >> 1
 
 
 def mix_styles(ws: Tensor, other: Tensor, num_ws: int, probability: float) -> Tensor:
@@ -276,13 +314,17 @@ def update_ema(G_ema: Generator, G: Generator, beta: float) -> None:
 
 
 def _apply(work: Arithmetic, term: str, resolution: int) -> None:
-    """Averages the gradients of a term over the processes and steps. With lazy regularisation each d_reg_interval,
-    D's lr and betas are adjusted by interval / (interval + 1) (arXiv 1912.04958, appendix B)."""
-    state, interval = work.state, work.state.hparams.d_reg_interval
+    """Averages the gradients of a term over the processes and steps.
+
+    A network with a regularisation of its own every k-th update makes k + 1 steps in k updates: its lr and betas are
+    adjusted by k / (k + 1) (arXiv 1912.04958, appendix B). That is D with R1, and G while the path length has weight.
+    """
+    state, hparams = work.state, work.state.hparams
     of_D = term in ("D", "R1")
-    ratio = interval / (interval + 1) if of_D and interval > 1 else 1.0
+    interval = hparams.d_reg_interval if of_D else PL_INTERVAL if hparams.pl_weight > 0 else 1
+    ratio = interval / (interval + 1) if interval > 1 else 1.0
     optimiser = state.D_opt if of_D else state.G_opt
     for group in optimiser.param_groups:
-        group["lr"], group["betas"] = state.hparams.learning_rate_at(resolution) * ratio, (0.0, ADAM_BETA2**ratio)
+        group["lr"], group["betas"] = hparams.learning_rate_at(resolution) * ratio, (0.0, ADAM_BETA2**ratio)
         average_gradients([p.grad for p in group["params"] if p.grad is not None])
     work.update(term, optimiser)
