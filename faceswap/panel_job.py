@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shlex
 import shutil
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from faceswap.landmarks import silent_libraries
 from faceswap.panel import SwapPanel
 from faceswap.panel_command import command_html, option_flags
 from panels import LABEL, JobPanel, Message, Shown, TaskStarter, show_all, to_jpeg
+from provenance.leftovers import temporary_folder
 
 SHEET_WIDTH = 900  # pixels shown
 
@@ -81,7 +81,7 @@ class FolderPanel(JobPanel):
             if not self.folder.value:
                 raise ValueError("no folder is chosen; give a folder of photos")
             self.bar.max, self.bar.value = max(len(list_photos(folder, out)), 1), 0
-            with tempfile.TemporaryDirectory() as own:
+            with temporary_folder() as own:
                 kept = self.swap.write_face()
                 job = Job(shutil.copy(kept, own), self.swap.options())  # the panel may write another face meanwhile
                 with silent_libraries():

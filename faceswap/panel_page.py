@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from PIL import Image
 from faceswap.landmarks import Landmarker
 from faceswap.panel import SwapPanel
 from panels import Fixed, Message, download_link
+from provenance.leftovers import temporary_folder
 
 LARGEST_UPLOAD = 12 * 2**20  # bytes
 LARGEST_PICTURE = 24_000_000  # pixels
@@ -26,7 +26,7 @@ class SwapPage(SwapPanel):
     """
 
     def __init__(self, body: str = "", landmarker: Landmarker | None = None):
-        self.folder = tempfile.TemporaryDirectory(prefix="random-unreal-face-")
+        self.folder = temporary_folder()
         self.download = widgets.HTML()
         super().__init__(body, str(Path(self.folder.name) / "output.jpg"), landmarker)
         self.save_button.description, self.save_button.icon = "Make at full size", "magic"

@@ -1,14 +1,17 @@
-"""Temporary files beside their targets, named so that what a killed process left there can be told and removed."""
+"""Temporary files and folders, named so that what a killed process left there can be told and removed."""
 
 import os
 import re
 import secrets
+import shutil
 import socket
+import tempfile
 import zlib
 from contextlib import suppress
 from pathlib import Path
 
 NAME = re.compile(r"\.ruf-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{16}\.tmp(\.\w+)?")  # machine, process, chance
+FOLDER = re.compile(r"random-unreal-face-([0-9a-f]{8})-([0-9]+)-\w+")  # machine, process, chance
 NAMESPACE = Path("/proc/self/ns/pid")  # within which numbers of processes count
 OUTERMOST = 0xEFFFFFFC  # that namespace's number on every Linux, where processes are in no container
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -29,10 +32,22 @@ def remove_leftovers(folder: str | os.PathLike[str]) -> None:
     so does what may not be removed, such as another user's.
     """
     for path in Path(folder).glob(".ruf-*.tmp*"):
-        parts = NAME.fullmatch(path.name)
-        if parts and parts[1] == _machine() and not _is_running(int(parts[2])):
+        if _is_left(NAME.fullmatch(path.name)):
             with suppress(OSError):
                 path.unlink()
+
+
+def temporary_folder() -> tempfile.TemporaryDirectory:
+    """A new folder among the system's temporary ones; what this machine's dead processes left there is removed."""
+    for path in Path(tempfile.gettempdir()).glob("random-unreal-face-*"):
+        if _is_left(FOLDER.fullmatch(path.name)):
+            shutil.rmtree(path, ignore_errors=True)  # it follows no links
+    return tempfile.TemporaryDirectory(prefix=f"random-unreal-face-{_machine()}-{os.getpid()}-")
+
+
+def _is_left(parts: re.Match[str] | None) -> bool:
+    """Whether a name is ours, with a process of this machine (1, 2) that has ended."""
+    return parts is not None and parts[1] == _machine() and not _is_running(int(parts[2]))
 
 
 def _machine() -> str:

@@ -7,6 +7,7 @@ import datetime
 import gc
 import html
 import io
+import os
 import shlex
 import threading
 import weakref
@@ -37,7 +38,7 @@ from faceswap.preview import PREVIEW_PIXELS, make_view, number_faces, wipe
 from faceswap.regions import box_of
 from faceswap.swap import Options, Swapper
 from panels import Message
-from provenance import COMPOSITE, GENERATED, read_mark
+from provenance import COMPOSITE, GENERATED, leftovers, read_mark
 
 FACE_POINTS = place_mesh((70, 66), 30)
 FACE = draw_face(FACE_POINTS, (140, 140), skin=(150, 105, 80), lips=(120, 40, 60))
@@ -312,6 +313,14 @@ def test_page_limits_uploads_in_bytes_pixels_and_formats(tmp_path):
     assert "cannot be read" in page.message.value
     upload(page.body_upload, "../../ok.png", png(PHOTO))
     assert page.message.value == "" and Path(page.taken).parent == Path(page.folder.name) / "uploads" / "photo"
+
+
+def test_folder_of_a_page_names_machine_and_process_and_goes_with_the_page():
+    page = SwapPage(landmarker=BySize())
+    folder = Path(page.folder.name)
+    assert leftovers.FOLDER.fullmatch(folder.name)[2] == str(os.getpid()) and folder.is_dir()
+    page.folder.cleanup()
+    assert not folder.exists()
 
 
 def test_page_keeps_no_upload_that_is_not_in_use():

@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 from xml.etree import ElementTree
@@ -465,6 +466,31 @@ def test_a_leftover_that_may_not_be_removed_stays_and_the_others_go(tmp_path, mo
     monkeypatch.setattr(Path, "unlink", refuse)
     remove_leftovers(tmp_path)
     assert list(tmp_path.iterdir()) == [theirs]
+
+
+FOLDER_OF_A_KILLED = """
+import os, signal
+from provenance.leftovers import temporary_folder
+folder = temporary_folder()
+open(os.path.join(folder.name, "upload.png"), "w").close()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a dead process cannot be told from a living one")
+def test_the_folder_of_a_killed_process_is_removed_by_the_next_and_no_other_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", FOLDER_OF_A_KILLED], cwd=ROOT, env=environment, check=False)
+    (left,) = tmp_path.iterdir()
+    assert list(left.iterdir())
+    elsewhere = left.with_name(left.name.replace(left.name.split("-")[3], "0" * 8))
+    others = [elsewhere, tmp_path / "random-unreal-face-notes"]
+    for path in others:
+        path.mkdir()
+    with leftovers.temporary_folder() as first, leftovers.temporary_folder() as second:
+        assert set(tmp_path.iterdir()) == {Path(first), Path(second), *others}
+    assert set(tmp_path.iterdir()) == set(others)
 
 
 def test_containers_of_one_name_leave_each_other_s_files(tmp_path, monkeypatch):
