@@ -30,7 +30,7 @@ from faceswap.main import WINDOW, add_option_flags, can_show, face_name, notice,
 from faceswap.pipeline import Behind
 from faceswap.sheet import label
 from faceswap.swap import Swapper, describe
-from faceswap.tracking import Track, Tracker
+from faceswap.tracking import FaceChoice, Track, Tracker
 
 TITLE = "swap"
 
@@ -49,29 +49,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--landmarks", choices=LANDMARKERS, default="mesh", help="what finds the faces' points")
     parser.add_argument("--codec", help="video encoder (default: libx264, mpeg4 for .avi, libvpx-vp9 for .webm)")
     parser.add_argument("--crf", type=int, choices=range(0, 64), metavar="0-63", help="quality, smaller is better")
-    parser.add_argument("--camera", type=int, default=0, metavar="N", help="which webcam (default: %(default)s)")
+    parser.add_argument("--camera", type=int, metavar="N", help="which webcam (default: 0)")
     parser.add_argument("--virtual_camera", action="store_true", help="offer the result as a camera to other programs")
     add_option_flags(parser)
     return parser
-
-
-class FaceChoice:
-    """Which tracks are meant by --face; "largest" is decided where it first can be, and stays with that person."""
-
-    def __init__(self, face: int | str):
-        self.face, self._number = face, None
-
-    def __call__(self, tracks: list[Track]) -> list[Track]:
-        """Returns the tracks to swap."""
-        if self.face == "all":
-            return tracks
-        if self.face != "largest":
-            return [track for track in tracks if track.number == self.face]
-        chosen = [track for track in tracks if track.number == self._number]
-        if not chosen and tracks:
-            chosen = [max(tracks, key=lambda track: np.ptp(track.points[:, 0]) * np.ptp(track.points[:, 1]))]
-            self._number = chosen[0].number
-        return chosen
 
 
 def swap_file(args: argparse.Namespace) -> str:
@@ -91,16 +72,15 @@ def swap_file(args: argparse.Namespace) -> str:
     options = options_from(args)
     landmarker = make_landmarker(args.landmarks, notice=notice)
     swapper = Swapper(args.src_img, options, landmarker, face=args.src_face)
-    choose, window = FaceChoice(args.face), Window(args.show)
+    window = Window(args.show)
 
     def swap(image: np.ndarray, tracks: list[Track]) -> np.ndarray:
-        chosen = choose(tracks)
-        result = swapper.swap(image, [track.points for track in chosen], moving=True) if chosen else image
-        window.show(result)
-        return result
+        return swapper.swap(image, [track.points for track in tracks], moving=True)
 
-    settings = describe(args.src_img, args.video_path, options, 0) | {"face": args.face}
-    done = swap_video(args.video_path, args.save_path, Tracker(landmarker), swap, settings, args.codec, args.crf)
+    settings = describe(args.src_img, args.video_path, options, 0, args.face, args.src_face, args.landmarks)
+    tracker = FaceChoice(Tracker(landmarker), args.face)
+    files = (args.video_path, args.save_path)
+    done = swap_video(*files, tracker, swap, settings, args.codec, args.crf, show=window.show)
     first, stopped = next(done), False  # a file that holds no frames ends here, without a progress bar
     with asked_to_stop() as stop, progress_bar(unit="frame") as bar:
         for last in itertools.chain([first], done):
@@ -279,12 +259,12 @@ def swap_camera(args: argparse.Namespace) -> str:
     if not (window.open or args.save_path or args.virtual_camera):
         raise ValueError("nothing would be seen of the webcam's picture: there is no display; give --save_path")
     start = time.perf_counter()
-    latest = Latest(camera_frames(args.camera))
-    settings = describe(args.src_img, None, options, 0) | {"face": args.face}
+    latest = Latest(camera_frames(args.camera or 0))
+    settings = describe(args.src_img, None, options, 0, args.face, args.src_face, args.landmarks)
     writer = Writer(args.save_path, None, settings, args.codec, args.crf) if args.save_path else None
     count, meter, camera = 0, Meter(), None
     try:
-        live = live_results(latest, Tracker(landmarker), swapper, FaceChoice(args.face))
+        live = live_results(latest, FaceChoice(Tracker(landmarker), args.face), swapper)
         with contextlib.closing(live) as results, asked_to_stop() as stop, Behind(BEHIND) as writing:
             for taken, result in results:
                 count += 1
@@ -303,9 +283,7 @@ def swap_camera(args: argparse.Namespace) -> str:
     return f"{plural(count, 'frame')} swapped" + (f", written to {args.save_path}" if writer and count else "")
 
 
-def live_results(
-    latest: Latest, tracker: Tracker, swapper: Swapper, choose: FaceChoice
-) -> Iterator[tuple[float, np.ndarray]]:
+def live_results(latest: Latest, tracker: Tracker | FaceChoice, swapper: Swapper) -> Iterator[tuple[float, np.ndarray]]:
     """Yields (time of reading, result) for the newest frame, as often as the machine can.
 
     Following each frame in a thread beside the swap was measured: where processors are scarce it takes from the swap
@@ -313,7 +291,7 @@ def live_results(
     """
     before = None
     for taken, image in latest:
-        tracks = choose(tracker.update(image, 1 / 30 if before is None else taken - before))
+        tracks = tracker.update(image, 1 / 30 if before is None else taken - before)
         before = taken
         yield taken, swapper.swap(image, [track.points for track in tracks], moving=True) if tracks else image
 
@@ -324,6 +302,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.src_face == "all":
         parser.error("argument --src_face: one face is put in, so all is no answer")
+    if args.video_path and args.camera is not None:
+        parser.error("argument --camera: not allowed with --video_path; a video is read, or a camera")
+    if args.video_path and args.virtual_camera:
+        parser.error("argument --virtual_camera: not allowed with --video_path; only a webcam's picture can be offered")
     if args.video_path and not args.save_path:
         parser.error("the following arguments are required: --save_path")
     return run(swap_file if args.video_path else swap_camera, args)

@@ -154,6 +154,10 @@ class Tracker:
         self._tracks.sort(key=lambda track: track.number)
         return list(self._tracks)
 
+    def remembers(self, number: int) -> bool:
+        """Returns whether the face of that number is seen, or not gone for so long that it is a new one."""
+        return any(track.number == number for track in (*self._tracks, *self._lost))
+
     def _followed(self, image: np.ndarray, before: list[Track], seconds: float) -> list[Track]:
         """Takes up the faces that are still where they were; returns those that are not."""
         gone = []
@@ -255,6 +259,30 @@ class Tracker:
         track.raw, track.unseen = points, 0.0
         track.points = track.filter(points, seconds) if self.steady else points
         self._tracks.append(track)
+
+
+class FaceChoice:
+    """A tracker that tells of some of the faces only.
+
+    Args:
+        tracker: knows all of them.
+        face: "all", a track's number, or "largest": the one that is largest in the first frame with a face. He stays
+            the one while he is out of sight; once the tracker has forgotten him, the largest that is seen follows.
+    """
+
+    def __init__(self, tracker: Tracker, face: int | str = "all"):
+        self.tracker, self.face = tracker, face
+        self._number = None if face in ("all", "largest") else int(face)
+
+    def update(self, image: np.ndarray, seconds: float = 1 / 30) -> list[Track]:
+        """Returns the chosen faces of the next frame, as `Tracker.update` does."""
+        tracks = self.tracker.update(image, seconds)
+        if self.face == "all":
+            return tracks
+        free = self.face == "largest" and (self._number is None or not self.tracker.remembers(self._number))
+        if free and tracks:
+            self._number = max(tracks, key=lambda track: np.ptp(track.points[:, :2], axis=0).prod()).number
+        return [track for track in tracks if track.number == self._number]
 
 
 def unlike(a: np.ndarray, b: np.ndarray) -> float:

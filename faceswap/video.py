@@ -19,7 +19,7 @@ from av.error import FFmpegError
 
 from faceswap.encoder import FORMATS, USUAL_RATE, Writer, resized, sounds_of
 from faceswap.pipeline import Behind, ahead
-from faceswap.tracking import Track, Tracker
+from faceswap.tracking import FaceChoice, Track, Tracker
 
 VIDEO_SUFFIXES = tuple(FORMATS)
 AHEAD = 6  # frames and packets of sound that may be read before they are swapped
@@ -100,7 +100,7 @@ class Piece:
     sound: av.Packet | None = None
 
 
-def read_pieces(source: av.container.InputContainer, tracker: Tracker) -> Iterator[Piece]:
+def read_pieces(source: av.container.InputContainer, tracker: Tracker | FaceChoice) -> Iterator[Piece]:
     """Yields all of a video in the order of the file, its faces followed from frame to frame.
 
     Every frame has the size of the first, so that who is followed is not lost where the size changes.
@@ -135,11 +135,12 @@ def read_pieces(source: av.container.InputContainer, tracker: Tracker) -> Iterat
 def swap_video(
     src: str | Path,
     out: str | Path,
-    tracker: Tracker,
+    tracker: Tracker | FaceChoice,
     swap: Callable,
     settings: dict,
     codec: str | None = None,
     crf: int | None = None,
+    show: Callable[[np.ndarray], None] | None = None,
 ) -> Iterator[Progress]:
     """Yields the progress after each frame while a video is swapped; the file is there when the iterator ends.
 
@@ -149,9 +150,10 @@ def swap_video(
     Args:
         src: path of the video.
         out, settings, codec, crf: as for `Writer`.
-        tracker: knows the faces from one frame to the next.
+        tracker: knows the faces from one frame to the next, and which of them are meant.
         swap: swap(image, tracks) -> image, for frames with a face; the image itself for one that stays as it is. What
             it returns is encoded later and must not be changed.
+        show: is given every frame as it is written, in the caller's thread.
 
     Raises:
         ReadError: the source cannot be read any further.
@@ -160,7 +162,7 @@ def swap_video(
     with contextlib.closing(open_video(src)) as source:
         writer = Writer(out, source, settings, codec, crf)
         try:
-            yield from _swap_stream(source, writer, tracker, swap)
+            yield from _swap_stream(source, writer, tracker, swap, show)
             if not writer.frames:
                 raise ValueError(f"{src}: no frame could be decoded")
         except (GeneratorExit, KeyboardInterrupt):
@@ -181,7 +183,9 @@ def swap_video(
         writer.close()
 
 
-def _swap_stream(source, writer: Writer, tracker: Tracker, swap: Callable) -> Iterator[Progress]:
+def _swap_stream(
+    source, writer: Writer, tracker: Tracker | FaceChoice, swap: Callable, show=None
+) -> Iterator[Progress]:
     """Yields the progress after each frame of an opened video."""
     total, frames, swapped, damaged, broken = expected_frames(source), 0, 0, 0, []
     with contextlib.closing(ahead(read_pieces(source, tracker), AHEAD)) as pieces, Behind(BEHIND) as writing:
@@ -194,6 +198,8 @@ def _swap_stream(source, writer: Writer, tracker: Tracker, swap: Callable) -> It
                 result = swap(piece.image, piece.tracks) if piece.tracks else piece.image
                 frames, swapped = frames + 1, swapped + (result is not piece.image)
                 writing.do(writer.write_frame, result, piece.pts, piece.time_base)
+                if show:
+                    show(result)
                 yield Progress(frames, total, swapped, damaged)
     if broken:  # told only now, when all that could be read is written
         raise broken[0]

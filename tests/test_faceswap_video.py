@@ -8,14 +8,15 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from test_faceswap_drawing import FakeLandmarker, draw_face, place_mesh
 
-from faceswap import encoder, video
-from faceswap.main_video import FaceChoice, Latest, Meter, live_results
+from faceswap import encoder, main_video, video
+from faceswap.main_video import Latest, Meter, live_results, main
 from faceswap.pipeline import Behind, ahead
 from faceswap.regions import face_width
 from faceswap.swap import Options, Swapper
-from faceswap.tracking import OneEuro, Track, Tracker, face_look, smoothing
+from faceswap.tracking import FORGET, FaceChoice, OneEuro, Tracker, face_look, smoothing
 from provenance import COMPOSITE, from_xmp
 
 SIZE = (120, 160)
@@ -471,15 +472,56 @@ def test_looks_tell_people_apart():
     assert np.abs(face_look(one, points) - face_look(one, points)).max() == 0
 
 
-def test_the_largest_face_stays_the_chosen_one():
+def chosen(face, frames, seconds=1 / 30):
+    """Returns, for each frame of faces, the middle x of each that is chosen."""
+    choice = FaceChoice(Tracker(MovingLandmarker(frames), steady=False), face)
+    image = np.full((*SIZE, 3), 128, np.uint8)
+    return [[round(float(track.raw[:, 0].mean())) for track in choice.update(image, seconds)] for _ in frames]
+
+
+def test_the_largest_face_stays_the_chosen_one_though_it_is_out_of_sight_for_a_while():
     small, large = place_mesh((40, 60), 12), place_mesh((110, 60), 26)
-    look = np.zeros((1, 1, 3), np.float32)
-    choose = FaceChoice("largest")
-    first = choose([Track(0, small, small, look), Track(1, large, large, look)])
-    assert [t.number for t in first] == [1]
-    again = choose([Track(0, large, large, look), Track(1, small, small, look)])
-    assert [t.number for t in again] == [1]
-    assert FaceChoice(0)(again) == [] and FaceChoice("all")(again) == again
+    here, there = (round(float(points[:, 0].mean())) for points in (large, small))
+    both, other = [large, small], [small]
+    frames = [both] * 3 + [other] * 5 + [[]] * 2 + [both] * 3
+    assert chosen("largest", frames) == [[here]] * 3 + [[]] * 7 + [[here]] * 3
+    growing = [[place_mesh((40, 60), 12 + n), large] for n in range(0, 25, 3)]
+    assert chosen("largest", growing) == [[here]] * len(growing)
+    assert chosen(1, [both] * 3) == [[there]] * 3 and chosen(7, [both] * 3) == [[]] * 3
+    assert [len(xs) for xs in chosen("all", [both, other, both])] == [2, 1, 2]
+
+
+def test_another_face_is_chosen_once_the_first_is_forgotten():
+    small, large = place_mesh((40, 60), 12), place_mesh((110, 60), 26)
+    found = chosen("largest", [[large, small]] * 2 + [[small]] * 12 + [[large, small]] * 2, FORGET / 8)
+    there = round(float(small[:, 0].mean()))
+    assert found[2] == [] and found[9] == [] and found[12:] == [[there]] * 4
+
+
+def test_the_command_shows_every_frame_and_writes_down_all_the_result_depends_on(clip, tmp_path, monkeypatch):
+    path, faces, _ = clip
+    points, image = face_at(80, skin=(140, 95, 70))
+    Image.fromarray(image).save(tmp_path / "face.png")
+    finder, shown = MovingLandmarker([[points], *faces]), []
+    monkeypatch.setattr(main_video, "make_landmarker", lambda *args, **named: finder)
+    monkeypatch.setattr(main_video.Window, "show", lambda window, image, text="": shown.append(image))
+    files = ["--src_img", tmp_path / "face.png", "--video_path", path, "--save_path", tmp_path / "out.mp4"]
+    assert main([*map(str, files), "--face", "0", "--src_face", "0", "--landmarks", "fan"]) == 0
+    assert len(shown) == len(PTS)
+    settings = from_xmp(read_video(tmp_path / "out.mp4")[3]).settings
+    assert (settings["face"], settings["src_face"], settings["landmarks"]) == (0, 0, "fan")
+
+
+@pytest.mark.parametrize("flags", [["--camera", "0"], ["--virtual_camera"]])
+def test_flags_of_the_camera_go_with_no_video(flags, capsys):
+    with pytest.raises(SystemExit) as told:
+        main(["--src_img", "a.png", "--video_path", "in.mp4", "--save_path", "out.mp4", *flags])
+    assert told.value.code == 2
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .startswith(f"main_video.py: error: argument {flags[0]}: not allowed with --video_path")
+    )
 
 
 def test_frames_of_the_swapper_are_as_many_as_came_in():
@@ -530,6 +572,6 @@ def test_the_live_picture_is_swapped():
     source_points, source = face_at(80, skin=(140, 95, 70))
     swapper = Swapper(source, Options(), FakeLandmarker(points), points=source_points)
     latest = Latest(paced(5, 50, [image] * 5))
-    results = list(live_results(latest, Tracker(swapper.landmarker), swapper, FaceChoice("all")))
+    results = list(live_results(latest, FaceChoice(Tracker(swapper.landmarker)), swapper))
     assert results and all((result != image).any() for _, result in results)
     assert "ms" in Meter()(time.perf_counter()) and threading.active_count() < 20
