@@ -20,7 +20,7 @@ from faceswap.images import (
     with_pixels,
     write_picture,
 )
-from faceswap.landmarks import Landmarker, make_landmarker, silent_libraries
+from faceswap.landmarks import Landmarker, landmarks_name, make_landmarker, silent_libraries
 from faceswap.panel_command import command_html, plain_command
 from faceswap.preview import View, make_view, number_faces, wipe
 from faceswap.regions import box_of
@@ -224,6 +224,11 @@ class SwapPanel(Panel):
         """Numbers, from 0, of the faces to swap."""
         return [number for number, toggle in enumerate(self.numbers.children) if toggle.value]
 
+    def which(self) -> str | int | list[int]:
+        """The faces to swap as metadata name them: all, one number, or the numbers."""
+        chosen = self.chosen()
+        return "all" if len(chosen) == len(self.found) else chosen[0] if len(chosen) == 1 else chosen
+
     def options(self) -> Options:
         """What the controls say."""
         return Options(**{name: control.value for name, control in self.controls.items()})
@@ -286,11 +291,11 @@ class SwapPanel(Panel):
     def _show_command(self) -> None:
         if self.swapper is None:
             return
-        chosen, note = self.chosen(), ""
-        face = chosen[0] if len(chosen) == 1 and len(self.found) > 1 else "all"
-        if face == "all" and len(chosen) < len(self.found):
-            note = " (which swaps all faces, or one with --face)"
-        command = plain_command(self.face_file(), self.taken, self.out.value, self.options(), face)
+        which = self.which()
+        note = " (which swaps all faces, or one with --face)" if isinstance(which, list) else ""
+        face = "all" if note else which
+        files = self.face_file(), self.taken, self.out.value
+        command = plain_command(*files, self.options(), face, landmarks_name(self.landmarker))
         self.command_text.value = command_html(command, note)
         for callback in self.listeners:
             callback()
@@ -317,19 +322,21 @@ class SwapPanel(Panel):
         """Writes the result at full size (and a generated face beside it); returns the paths."""
         if self.swapper is None or self.target is None:
             raise ValueError("choose a face and a photo first")
-        out = check_output(self.out.value, (self.taken, self.face_path or ""))
-        face = self.write_face()
-        paths = [out] if self.face_path else [out, face]
-        chosen = self.chosen()
-        faces = [self.found[i] for i in chosen]
-        self.swapper.options = self.options()
-        result = self.swapper.swap(self.target.rgb, faces)
-        which = "all" if len(chosen) == len(self.found) else chosen
-        settings = describe(face, self.taken, self.options(), len(faces), which)
+        out, sheet = (
+            Path(self.out.value),
+            Path(self.out.value).with_name(f"{Path(self.out.value).stem}-before_after.jpg"),
+        )
+        paths = [out, *[self.face_file()] * (self.face_path is None), *[sheet] * self.sheet.value]
+        for path in paths:
+            check_output(path, (self.taken, self.face_path or ""))
+        face, chosen, options = self.write_face(), self.chosen(), self.options()
+        self.swapper.options = options
+        result = self.swapper.swap(self.target.rgb, [self.found[i] for i in chosen])
+        name = landmarks_name(self.landmarker)
+        settings = describe(face, self.taken, options, len(chosen), self.which(), landmarks=name)
         write_picture(out, with_pixels(self.target, result), settings)
         if self.sheet.value:
-            paths.append(out.with_name(f"{out.stem}-before_after.jpg"))
-            write_picture(paths[-1], Picture(before_after(self.target.rgb, result, self.face)), settings)
+            write_picture(sheet, Picture(before_after(self.target.rgb, result, self.face)), settings)
         self.message.say("written: " + ", ".join(map(str, paths)))
         return paths
 
@@ -349,5 +356,4 @@ class SwapPanel(Panel):
             return "no photo yet"
         height, width = self.target.rgb.shape[:2]
         face = "with the face above" if self.swapper is not None else "no face to put in yet"
-        name = Path(self.taken).name
-        return f"{name}: {width} x {height}, {len(self.chosen())} of {len(self.found)} faces, {face}"
+        return f"{Path(self.taken).name}: {width} x {height}, {len(self.chosen())} of {len(self.found)} faces, {face}"

@@ -6,26 +6,41 @@ import html
 import shlex
 from pathlib import Path
 
+from faceswap.landmarks import LANDMARKERS
 from faceswap.main import build_parser, options_from
 from faceswap.swap import Options
 
 
-def option_flags(options: Options) -> list[str]:
-    """The flags with which any of the commands swaps with these options."""
-    by_default, flags = options_from(build_parser().parse_args(["--dst", ""])), []
+def option_flags(options: Options, landmarks: str = "mesh") -> list[str]:
+    """The flags with which any of the commands swaps with these options.
+
+    landmarks: a landmarker's name; of one that no command knows nothing is said.
+    """
+    arguments = build_parser().parse_args(["--dst", ""])
+    by_default, flags = options_from(arguments), []
     for name, value in options.as_dict().items():
         if value is True:
             flags.append(f"--{name}")
         elif value != getattr(by_default, name):
             flags += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+    if landmarks in LANDMARKERS and landmarks != arguments.landmarks:
+        flags += ["--landmarks", landmarks]
     return flags
 
 
-def plain_command(src: str | Path, dst: str | Path, out: str | Path, options: Options, face: int | str = "all") -> str:
-    """The command that does the same. face: "all" or a number from 0."""
+def plain_command(
+    src: str | Path,
+    dst: str | Path,
+    out: str | Path,
+    options: Options,
+    face: int | str = "all",
+    landmarks: str = "mesh",
+) -> str:
+    """The command that does the same. face: "all" or a number from 0; landmarks: as for `option_flags`."""
     files = ["--src", str(src), "--dst", str(dst), "--out", str(out)]
     which = [] if face == "all" else ["--face", str(face)]
-    return shlex.join(["python", "faceswap/main.py", *files, *which, *option_flags(options), "--no_debug_window"])
+    flags = [*which, *option_flags(options, landmarks), "--no_debug_window"]
+    return shlex.join(["python", "faceswap/main.py", *files, *flags])
 
 
 def command_html(command: str, note: str = "") -> str:

@@ -13,7 +13,7 @@ import ipywidgets as widgets
 
 from faceswap.batch import REPORT, SHEET, Job, Row, run_batch
 from faceswap.images import list_photos, read_image
-from faceswap.landmarks import silent_libraries
+from faceswap.landmarks import LANDMARKERS, landmarks_name, silent_libraries
 from faceswap.panel import SwapPanel
 from faceswap.panel_command import command_html, option_flags
 from panels import LABEL, JobPanel, Message, Shown, TaskStarter, show_all, to_jpeg
@@ -63,7 +63,7 @@ class FolderPanel(JobPanel):
         """The plain command that does the same."""
         files = ["--src", str(self.swap.face_file()), "--dst", self.folder.value, "--out", self.out.value]
         workers = ["--workers", str(self.workers.value)] if self.workers.value else []
-        flags = option_flags(self.swap.options())
+        flags = option_flags(self.swap.options(), landmarks_name(self.swap.landmarker))
         return shlex.join(["python", "-m", "faceswap", "batch", *files, *workers, *flags])
 
     def stop(self) -> None:
@@ -83,7 +83,9 @@ class FolderPanel(JobPanel):
             self.bar.max, self.bar.value = max(len(list_photos(folder, out)), 1), 0
             with temporary_folder() as own:
                 kept = self.swap.write_face()
-                job = Job(shutil.copy(kept, own), self.swap.options())  # the panel may write another face meanwhile
+                name = landmarks_name(self.swap.landmarker)
+                face = shutil.copy(kept, own)  # the panel may write another face meanwhile
+                job = Job(face, self.swap.options(), landmarks=name if name in LANDMARKERS else "mesh")
                 with silent_libraries():
                     rows = run_batch(job, folder, out, self.workers.value or None, (kept,))
                 await show_all(self._until_stopped(rows), self._show)

@@ -13,7 +13,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from faceswap.images import check_output
-from faceswap.landmarks import silent_libraries
+from faceswap.landmarks import landmarks_name, silent_libraries
 from faceswap.panel import SwapPanel
 from faceswap.panel_command import command_html, option_flags
 from faceswap.preview import make_view
@@ -102,7 +102,8 @@ class VideoPanel(JobPanel):
             "--save_path",
             self.out.value,
         ]
-        return shlex.join(["python", "faceswap/main_video.py", *files, *option_flags(self.swap.options())])
+        flags = option_flags(self.swap.options(), landmarks_name(self.swap.landmarker))
+        return shlex.join(["python", "faceswap/main_video.py", *files, *flags])
 
     def stop(self) -> None:
         """Ends the job; what was written so far is kept."""
@@ -169,7 +170,7 @@ class VideoPanel(JobPanel):
             return self.last
 
         self.last = None
-        settings = describe(face, self.video.value, swapper.options, 0)
+        settings = describe(face, self.video.value, swapper.options, 0, landmarks=landmarks_name(self.swap.landmarker))
         out.parent.mkdir(parents=True, exist_ok=True)
         return swap_video(self.video.value, out, Tracker(self.swap.landmarker), swap, settings)
 

@@ -108,10 +108,11 @@ def test_saved_picture_is_full_size_and_marked_and_so_is_its_face(panel, tmp_pat
     ],
 )
 def test_plain_command_means_the_same(options):
-    command = shlex.split(plain_command("a face.png", "b.jpg", "o.png", options, 1))
+    command = shlex.split(plain_command("a face.png", "b.jpg", "o.png", options, 1, "fan"))
     assert command[:2] == ["python", "faceswap/main.py"]
     arguments = build_parser().parse_args(command[2:])
-    assert options_from(arguments) == options
+    assert options_from(arguments) == options and arguments.landmarks == "fan"
+    assert "--landmarks" not in plain_command("a face.png", "b.jpg", "o.png", options, 1, "BySize")
     assert (arguments.src, arguments.dst, arguments.out, arguments.face) == ("a face.png", "b.jpg", "o.png", 1)
 
 
@@ -223,14 +224,20 @@ def test_a_path_that_cannot_be_read_changes_nothing_of_what_is_saved(panel, tmp_
     panel.out.value = str(tmp_path / "body.png")
     with pytest.raises(ValueError, match="overwrite"):
         panel.save()
+    for name in ("p-face.png", "p-before_after.jpg"):  # what is written beside the result
+        Image.fromarray(PHOTO).save(tmp_path / name)
+        panel.set_body(tmp_path / name)
+        panel.out.value, panel.sheet.value = str(tmp_path / "p.png"), True
+        with pytest.raises(ValueError, match="overwrite"):
+            panel.save()
 
 
-@pytest.mark.parametrize(("left_out", "which"), [((), "all"), ((0,), [1])])
+@pytest.mark.parametrize(("left_out", "which"), [((), "all"), ((0,), 1), ((0, 1), [])])
 def test_a_saved_picture_says_which_faces_were_chosen(panel, left_out, which):
     for number in left_out:
         panel.numbers.children[number].value = False
     settings = read_mark(panel.save()[0]).settings
-    assert settings["face"] == which and settings["src_face"] == "largest" and settings["landmarks"] == "mesh"
+    assert settings["face"] == which and settings["src_face"] == "largest" and settings["landmarks"] == "BySize"
 
 
 # --- a whole folder
@@ -255,8 +262,12 @@ def test_folder_is_done_shown_and_stopped(panel, tmp_path, monkeypatch):
             yield Row(f"{number}.png", f"{number}.png", "swapped", 1, 1, 0.1, "")
 
     monkeypatch.setattr(panel_job, "run_batch", rows)
+    (tmp_path / "many").mkdir()
+    Image.fromarray(PHOTO).save(tmp_path / "many" / "body.png")  # a result
+    panel.landmarker = MeshLandmarker()
     folder = FolderPanel(panel, tmp_path, tmp_path / "many", workers=2)
     assert repr(asyncio.run(folder.run())) == "5 swapped"
+    assert folder.bar.max == 1 and handed[0][0].landmarks == "mesh"
     job, *rest = handed[0]
     assert rest == [tmp_path, tmp_path / "many", 2]
     assert job.options == panel.options() and not Path(job.src).exists()
