@@ -1,7 +1,8 @@
 """The form of all training settings and the live sliders, built from sgan.config; and a look at a folder."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -144,15 +145,31 @@ class ConfigForm(Panel):
         return [pairs, *[part for part in parts if isinstance(part, ResolutionTable)]]
 
     def put(self, **values: Any) -> None:
-        """Fills fields in; ConfigError for a name that is no setting."""
+        """Fills fields in; ConfigError for a name that is no setting and for values that do not go with the others.
+
+        After an error the form is as it was.
+        """
         unknown = sorted(set(values) - set(self.fields))
         if unknown:
             raise ConfigError(f"{unknown[0]} is no setting; there are {', '.join(self.fields)}")
+        self._fill(from_dict(TrainConfig, {**self._values(), **values}), values)
+
+    def _values(self) -> dict[str, Any]:
+        """What the fields hold, without those that cannot be read as they are."""
+        values = {}
+        for name, field in self.fields.items():
+            with suppress(ValueError):
+                values[name] = field.get()
+        return values
+
+    def _fill(self, config: TrainConfig, names: Iterable[str]) -> None:
+        """Puts these settings of a config into their fields, and then checks once."""
         self.filling = True
-        plain = from_dict(TrainConfig, values)  # checks, and reads tables in any of their forms
-        for name in values:
-            self.fields[name].put(getattr(plain, name))
-        self.filling = False
+        try:
+            for name in names:
+                self.fields[name].put(getattr(config, name))
+        finally:
+            self.filling = False
         self._check()
 
     def config(self) -> TrainConfig:
@@ -168,7 +185,8 @@ class ConfigForm(Panel):
     def _take_preset(self, change: Mapping) -> None:
         sizes = {name for values in PRESETS.values() for name in values}
         defaults = TrainConfig()
-        self.put(**{**{name: getattr(defaults, name) for name in sizes}, **PRESETS[change["new"]]})
+        values = {**{name: getattr(defaults, name) for name in sizes}, **PRESETS[change["new"]]}
+        self._fill(from_dict(TrainConfig, values), values)  # what does not go with it is told, not refused
 
     def _check(self, *_: Any) -> None:
         if self.filling:

@@ -113,6 +113,29 @@ def test_form_refuses_a_name_that_is_no_setting():
         ConfigForm("cpu", colour=1)
 
 
+def test_values_are_checked_beside_those_that_the_form_holds():
+    form = ConfigForm("gpu")
+    form.put(step=6)  # max_step is 6 there, and 4 by default
+    assert form.config().step == 6
+    form.put(max_step=7, step=7)
+    form.fields["learning_rate"].boxes[64].value = "fast"
+    form.put(step=5)  # a box that holds no number is told, but not in the way
+    assert "fast" in form.message.value
+    form.fields["learning_rate"].boxes[64].value = ""
+    assert form.config().step == 5
+
+
+def test_a_form_goes_on_checking_after_a_value_was_refused():
+    form = ConfigForm("cpu")
+    with pytest.raises(ConfigError, match="max_step is 3, below step 4"):
+        form.put(seed=7, max_step=3, step=4)
+    assert form.config() == ConfigForm("cpu").config()
+    form.fields["step"].put(8)
+    assert "max_step is 4, below step 8" in form.message.value
+    form.presets.value = "gpu"
+    assert "max_step is 6, below step 8" in form.message.value
+
+
 def test_live_widgets_keep_to_the_ranges():
     rate = live_widget("learning_rate", 0.002)
     assert (
