@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sgan import launch
+from sgan import judging, launch
 from sgan.config import ConfigError, TrainConfig
 from sgan.data import open_dataset
 from sgan.events import Control, Measured, SaveFailed, Stats
@@ -149,3 +149,14 @@ def test_while_a_layer_fades_in_the_one_below_is_judged(tmp_path):
     for state.nimg in (0, 12, 16):
         found[state.nimg] = state_judge(dataset, 10)(state)["resolution"]
     assert found == {0: 8, 12: 8, 16: 16}
+
+
+def test_a_training_draws_no_pictures_that_its_verdict_leaves_out(tmp_path, monkeypatch):
+    dataset = open_dataset(write_faces(tmp_path / "faces", 24), 8, tmp_path / "cache")
+    state, samples, judge = TrainState.create(TrainConfig(**TINY)), [], judging.judge
+    monkeypatch.setattr(
+        judging, "judge", lambda sample, *rest, **more: samples.append(sample) or judge(sample, *rest, **more)
+    )
+    assert state_judge(dataset, 10)(state)["coverage"] is not None
+    assert samples[0].others is None and len(samples[0].real) == len(samples[0].fake) == 10
+    assert len(judging.draw_sample(state.G_ema, dataset, 10).others) == 10  # as the command `metrics` has them
