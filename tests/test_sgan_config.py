@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 import sgan
-from sgan.config import ConfigError, HParams, ModelConfig, TrainConfig, from_dict, parse_by_resolution, to_dict
+from sgan.config import PRESETS, ConfigError, HParams, ModelConfig, TrainConfig, from_dict, parse_by_resolution, to_dict
 
 PUBLIC_NAMES = [
     "n_gpu",
@@ -124,3 +124,10 @@ def test_the_public_names_are_there():
     """`train` is run_training, which takes a TrainConfig; the loop below it stays sgan.loop.train."""
     assert all(getattr(sgan, name) is not None for name in sgan.__all__)
     assert sgan.train is sgan.run_training and sgan.TrainConfig is TrainConfig
+
+
+def test_the_presets_leave_the_last_layer_what_the_docs_say():
+    for name, times in (("cpu", 7), ("gpu", 12), ("celeba1024", 13)):
+        config = TrainConfig(**PRESETS[name])
+        last = config.n_sample_total - (config.max_step - config.step) * config.n_sample
+        assert 0.65 <= last / config.n_sample_total <= 0.70 and round(last / config.n_sample) == times
