@@ -39,7 +39,9 @@ def add_sample(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--resolution", type=int, help="side of the pictures; larger ones are up-sampled (Lanczos)")
     parser.add_argument("--class", type=int, dest="class_index", metavar="N", help="of a network with classes: which")
-    parser.add_argument("--noise_mode", choices=("const", "random", "none"), default="const", help="default: const")
+    parser.add_argument("--noise_mode", choices=("const", "random", "none"), default="const",
+        help="const: the checkpoint's own; random: drawn by the face's seed; none (default: const)",
+    )  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.set_defaults(run=run_sample)
 
@@ -121,7 +123,7 @@ def _draw_persona(options: argparse.Namespace, single: bool) -> int:
     G = load_generator(options.checkpoint, resolve_device(options.device))
     noise_mode = persona.settings.get("noise_mode", "const")
     ws, edits = _edited(G, options, persona.tensor(G))
-    picture = next(draw_images(G, ws, noise_mode, G.trained_step))
+    picture = next(draw_images(G, ws, noise_mode, G.trained_step, [0]))
     if options.resolution and options.resolution != len(picture):
         picture = resize(picture, options.resolution)
     path = Path(options.out) if single else Path(options.out) / f"{Path(options.persona).stem}.png"
@@ -182,7 +184,7 @@ def _write_samples(G: Any, options: argparse.Namespace, seeds: list[int], single
     paths, cells = [], []
     remove_leftovers(Path(options.out).parent if single else options.out)
     quick = len(names) * 4**G.trained_step < QUICK
-    drawn = draw_images(G, ws, options.noise_mode, G.trained_step)
+    drawn = draw_images(G, ws, options.noise_mode, G.trained_step, [seed for seed, _ in names])
     drawn = progress_bar(drawn, total=len(names), unit="face", disable=quick)
     for (seed, mix), picture in zip(names, drawn, strict=True):
         if options.resolution and options.resolution != len(picture):

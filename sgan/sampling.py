@@ -1,6 +1,8 @@
 """Faces from seeds: seed -> z -> ws -> picture, with truncation and style mixing."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -24,14 +26,31 @@ def seeds_to_ws(G: Generator, seeds: Iterable[int], truncation_psi: float = 1.0)
 
 
 @torch.no_grad()
-def draw_images(G: Generator, ws: Tensor, noise_mode: str = "const", step: int | None = None) -> Iterator[np.ndarray]:
+def draw_images(
+    G: Generator,
+    ws: Tensor,
+    noise_mode: str = "const",
+    step: int | None = None,
+    noise_seeds: Iterable[int] | None = None,
+) -> Iterator[np.ndarray]:
     """One uint8 [R, R, 3] RGB picture for each row of ws [N, num_ws, w_dim], computed one by one.
 
     One by one because a picture must not depend on its neighbours: matrix products of another height may differ in
-    the last bit.
+    the last bit. noise_seeds: for each row the seed of its "random" noise (None: the noise comes from PyTorch's
+    generator, and is new every time); a CPU and a GPU draw different noise from a seed.
     """
-    for w in ws:
-        yield to_uint8(G.synthesis(w[None], step=step, noise_mode=noise_mode))[0]
+    for w, seed in zip(ws, repeat(None) if noise_seeds is None else noise_seeds):
+        with nullcontext() if seed is None else _seeded(seed, w.device):
+            image = G.synthesis(w[None], step=step, noise_mode=noise_mode)
+        yield to_uint8(image)[0]
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """PyTorch's random numbers from a seed, and afterwards as if nothing had been drawn."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def mixed_ws(

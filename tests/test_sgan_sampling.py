@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from provenance import read_mark
 from sgan.config import ModelConfig
+from sgan.main import main
 from sgan.networks import Generator
 from sgan.sampling import draw_images, mixed_ws, seed_to_z, seeds_to_ws
+from sgan.state import save_generator
 from sgan.viz import make_grid, plot_losses, to_uint8
 
 
@@ -68,3 +72,29 @@ def test_loss_plot_shows_its_curves():
     assert picture.dtype == np.uint8 and picture.shape[2] == 3 and picture.min() < 100
     assert not np.array_equal(picture, plot_losses(rows, marks=[(3, "learning_rate 0.1")]))
     assert not np.array_equal(picture, plot_losses(rows, log_scale=True))
+
+
+def test_seeded_noise_comes_again_and_disturbs_nothing(G):
+    ws = seeds_to_ws(G, [3, 4])
+    first, second = draw_images(G, ws, "random", noise_seeds=[3, 4])
+    torch.manual_seed(0)
+    expected = torch.randn(4)
+    torch.manual_seed(0)
+    (again,) = draw_images(G, ws[1:], "random", noise_seeds=[4])
+    assert torch.equal(torch.randn(4), expected)
+    (other,) = draw_images(G, ws[1:], "random", noise_seeds=[5])
+    assert np.array_equal(again, second) and not np.array_equal(other, second)
+    assert not np.array_equal(first, second)
+    for mode in ("const", "none"):
+        assert np.array_equal(*(next(draw_images(G, ws, mode, noise_seeds=seeds)) for seeds in ([3, 4], None)))
+
+
+def test_a_picture_with_random_noise_comes_again_from_its_mark(G, tmp_path, capsys):
+    save_generator(G, tmp_path / "generator.safetensors", {"nimg": 0})
+    flags = ["sample", "--checkpoint", str(tmp_path), "--device", "cpu", "--noise_mode", "random"]
+    assert main([*flags, "--seeds", "5-6", "--out", str(tmp_path / "all")]) == 0
+    settings = read_mark(tmp_path / "all" / "seed0006.png").settings
+    assert settings["noise_mode"] == "random"
+    assert main([*flags, "--seeds", str(settings["seed"]), "--out", str(tmp_path / "one.png")]) == 0
+    one, first = (np.asarray(Image.open(tmp_path / name)) for name in ("one.png", "all/seed0006.png"))
+    assert np.array_equal(one, first)
