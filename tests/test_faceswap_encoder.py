@@ -72,6 +72,11 @@ def test_a_video_that_changes_its_size_keeps_the_first(tmp_path, name, second):
     assert np.abs(images[-1].astype(int) - 160).max() <= 8  # the whole frame, its edges too
 
 
+def test_a_camera_that_changes_its_size_is_written_at_the_first(tmp_path):
+    write(tmp_path / "a.mp4", range(0, 120, 40), images=[textured(), textured((60, 80)), textured((240, 320))])
+    assert {image.shape for image in read_video(tmp_path / "a.mp4")[1]} == {(*SIZE, 3)}
+
+
 def test_who_is_followed_is_not_lost_where_the_size_changes(tmp_path):
     parts = []
     for number, image in enumerate((textured(), textured((240, 320)))):
