@@ -21,7 +21,7 @@ from faceswap.images import (
     write_picture,
 )
 from faceswap.landmarks import Landmarker, landmarks_name, make_landmarker, silent_libraries
-from faceswap.panel_command import command_html, plain_command
+from faceswap.panel_command import NARROW, command_html, option_control, plain_command
 from faceswap.preview import View, make_view, number_faces, wipe
 from faceswap.regions import box_of
 from faceswap.sheet import before_after, fit_within
@@ -30,7 +30,6 @@ from panels import ImageView, Message, OnMainThread, Panel, Shown, to_jpeg
 from provenance import GENERATED, Mark, read_mark, whole_file, write_image
 
 THUMBNAIL = 220  # side, pixels
-NARROW = {"description_width": "110px"}  # of an option's name
 SMALLEST_PICK = 24  # side of what is clicked for a face, pixels
 
 
@@ -39,17 +38,6 @@ def example_photo() -> str:
     import skimage
 
     return str(Path(skimage.__file__).parent / "data" / "astronaut.png")
-
-
-def option_control(f: dataclasses.Field) -> widgets.Widget:
-    """The widget for one field of `Options`."""
-    common = dict(description=f.name, style=NARROW, tooltip=f.metadata["help"], layout=widgets.Layout(width="340px"))
-    allowed = f.metadata["allowed"]
-    if isinstance(f.default, bool):
-        return widgets.Checkbox(value=f.default, **common)
-    if isinstance(f.default, str):
-        return widgets.Dropdown(options=allowed, value=f.default, **common)
-    return widgets.FloatSlider(f.default, min=allowed[0], max=allowed[1], step=0.01, **common)
 
 
 class SwapPanel(Panel):
@@ -322,10 +310,8 @@ class SwapPanel(Panel):
         """Writes the result at full size (and a generated face beside it); returns the paths."""
         if self.swapper is None or self.target is None:
             raise ValueError("choose a face and a photo first")
-        out, sheet = (
-            Path(self.out.value),
-            Path(self.out.value).with_name(f"{Path(self.out.value).stem}-before_after.jpg"),
-        )
+        out = Path(self.out.value)
+        sheet = out.with_name(f"{out.stem}-before_after.jpg")
         paths = [out, *[self.face_file()] * (self.face_path is None), *[sheet] * self.sheet.value]
         for path in paths:
             check_output(path, (self.taken, self.face_path or ""))

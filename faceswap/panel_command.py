@@ -1,14 +1,30 @@
-"""The plain commands that do what the panels do."""
+"""The options as the panels' controls, and as the plain commands that do what the panels do."""
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import shlex
 from pathlib import Path
 
+import ipywidgets as widgets
+
 from faceswap.landmarks import LANDMARKERS
 from faceswap.main import build_parser, options_from
 from faceswap.swap import Options
+
+NARROW = {"description_width": "110px"}  # of an option's name
+
+
+def option_control(f: dataclasses.Field) -> widgets.Widget:
+    """The widget for one field of `Options`."""
+    common = dict(description=f.name, style=NARROW, tooltip=f.metadata["help"], layout=widgets.Layout(width="340px"))
+    allowed = f.metadata["allowed"]
+    if isinstance(f.default, bool):
+        return widgets.Checkbox(value=f.default, **common)
+    if isinstance(f.default, str):
+        return widgets.Dropdown(options=allowed, value=f.default, **common)
+    return widgets.FloatSlider(f.default, min=allowed[0], max=allowed[1], step=0.01, **common)
 
 
 def option_flags(options: Options, landmarks: str = "mesh") -> list[str]:
