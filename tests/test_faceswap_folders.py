@@ -18,6 +18,7 @@ from PIL import Image
 from skimage import data
 from test_faceswap_drawing import FakeLandmarker, draw_face, place_mesh
 
+import bars
 import faceswap.__main__
 from faceswap import align, batch, images
 from faceswap.regions import LEFT_EYE, RIGHT_EYE
@@ -273,6 +274,20 @@ def test_results_below_the_photos_are_no_photos_and_may_not_lie_among_them(tmp_p
     photo.unlink()
     with pytest.raises(ValueError, match="beside the results"):
         images.list_photos(home, home / "out")
+
+
+@pytest.mark.parametrize("command", ["batch", "align"])
+def test_the_bar_counts_no_results_among_the_photos(call, tmp_path, monkeypatch, command):
+    bars_made = []
+    real = bars.progress_bar
+    monkeypatch.setattr(bars, "progress_bar", lambda *a, **named: bars_made.append(named["total"]) or real(*a, **named))
+    monkeypatch.setattr(batch, "run_batch", lambda *given: iter(()))
+    small(tmp_path / "photos" / "a.png")
+    small(tmp_path / "photos" / "out" / "b.png")
+    home = tmp_path / "photos"
+    face = ["--src", home / "a.png", "--dst"] if command == "batch" else ["--src"]
+    result = call(command, *face, home, "--out", home / "out")
+    assert result.returncode == 0 and bars_made == [1]
 
 
 def test_a_report_holds_names_in_any_encoding(tmp_path):
