@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from sgan.judging import check_enough, state_judge
 from sgan.logs import LOGS, write_journal
 from sgan.loop import draw_grid, train
 from sgan.occupation import Occupation
+from sgan.ops import group_of
 from sgan.record import GRID_SAMPLES, GRID_SEED, Recorder, recorded, write_grid
 from sgan.resume import resume_foreign
 from sgan.sampling import seed_to_z
@@ -42,6 +44,8 @@ from sgan.state import (
     write_bytes,
 )
 from sgan.workers import reason_of
+
+PATIENCE = timedelta(hours=2)  # of those who wait while rank 0 measures, draws or saves; NCCL's own is 10 minutes
 
 
 def resolve_device(name: str) -> torch.device:
@@ -253,12 +257,28 @@ def _settings(state: TrainState, device: torch.device) -> dict[str, Any]:
     )
 
 
+def _backend(device: torch.device) -> dict[str, Any]:
+    """By what the processes exchange, and for NCCL with which GPU, which is this process's from now on."""
+    if device.type != "cuda":
+        return {"backend": "gloo"}
+    own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    torch.cuda.set_device(own)
+    return {"backend": "nccl", "device_id": own}
+
+
 def check_batches(config: TrainConfig, world: int) -> None:
-    """ConfigError when a batch cannot be shared equally by the processes."""
-    for resolution in config.block_resolutions:
+    """ConfigError when a batch cannot be shared equally by the processes, or in shares without minibatch statistics."""
+    for resolution in map(resolution_of, range(config.step, config.max_step + 1)):
         size = config.batch_size_at(resolution)
         if size % world:
             raise ConfigError(f"batch size {size} at resolution {resolution} cannot be shared by {world} processes")
+        share = size // world
+        if world > 1 and config.mbstd_group_size > 1 and group_of(share, config.mbstd_group_size) == 1:
+            raise ConfigError(
+                f"batch size {size} at resolution {resolution} gives each of {world} processes {share}, which makes no "
+                f"groups of 2 to {config.mbstd_group_size} for minibatch statistics; take {world * 4} or another "
+                f"multiple of {world * 2}, or fewer processes"
+            )
 
 
 def _describe_run(run_dir: Path, config: TrainConfig, dataset: Dataset) -> None:
@@ -278,7 +298,7 @@ def join_workers(device: torch.device) -> tuple[int, int]:
         return 0, 1
     if not dist.is_initialized():
         try:
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+            dist.init_process_group(timeout=PATIENCE, **_backend(device))
         except RuntimeError as error:
             raise RuntimeError(f"the processes of this training cannot join: {reason_of(error)}") from error
     return dist.get_rank(), dist.get_world_size()

@@ -133,15 +133,22 @@ def normalize_2nd_moment(x: Tensor, eps: float = 1e-8) -> Tensor:
     return x * (x.square().mean(dim=1, keepdim=True) + eps).rsqrt()
 
 
+def group_of(n: int, group_size: int) -> int:
+    """Samples in each group of n: group_size, or where n is no multiple of it the largest divisor of n below it.
+
+    In groups of 1 nothing varies, and the minibatch statistics tell nothing.
+    """
+    return next(size for size in range(min(group_size, n), 0, -1) if n % size == 0)
+
+
 def minibatch_stddev(x: Tensor, group_size: int) -> Tensor:
     """x [N, C, H, W] -> [N, C + 1, H, W] with each group's mean standard deviation as one more channel.
 
     arXiv 1710.10196, section 3. Groups are consecutive samples, so that cutting a batch at group borders (gradient
-    accumulation, several workers) changes nothing. When N is no multiple of group_size the largest divisor of N below
-    it is used.
+    accumulation, several workers) changes nothing. Their size is `group_of(N, group_size)`.
     """
     n, c, h, w = x.shape
-    group = next(size for size in range(min(group_size, n), 0, -1) if n % size == 0)
+    group = group_of(n, group_size)
     y = x.float().reshape(n // group, group, c, h, w)
     y = y - y.mean(dim=1, keepdim=True)
     y = (y.square().mean(dim=1) + 1e-8).sqrt().mean(dim=(1, 2, 3))  # [n // group]

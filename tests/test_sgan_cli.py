@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from processes import ROOT, environment, exit_code, real_sgan, sgan, start, start_workers
 
@@ -432,8 +433,51 @@ def worker_of(run, rank):
 
 def test_batches_that_cannot_be_shared_are_refused():
     config = TrainConfig(max_step=1, mini_batch_size=5)
-    with pytest.raises(ConfigError, match="5 at resolution 4 cannot be shared by 2"):
+    with pytest.raises(ConfigError, match="5 at resolution 8 cannot be shared by 2"):
         launch.check_batches(config, 2)
+
+
+@pytest.mark.parametrize("share", [1, 5, 7])
+def test_shares_without_minibatch_statistics_are_refused(share):
+    config = TrainConfig(max_step=1, mini_batch_size=3 * share)
+    with pytest.raises(ConfigError, match=f"gives each of 3 processes {share}, .*take 12 or another multiple of 6"):
+        launch.check_batches(config, 3)
+    launch.check_batches(dataclasses.replace(config, mbstd_group_size=1), 3)
+    launch.check_batches(dataclasses.replace(config, mini_batch_size=share), 1)
+    launch.check_batches(dataclasses.replace(config, mini_batch_size=6), 3)
+
+
+def test_only_batches_that_are_trained_are_checked():
+    launch.check_batches(TrainConfig(max_step=4, step=4, batch_size={64: 48}), 3)
+
+
+def test_the_example_of_several_machines_gives_whole_groups():
+    text = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    command = text[text.index("torchrun --nnodes 2 --nproc_per_node 8") :].split("```")[0].replace("\\\n", " ")
+    options = main.build_parser().parse_args(command.split()[command.split().index("train") :])
+    config = main.make_config(options, False)
+    launch.check_batches(config, 16)
+    sizes = {config.batch_size_at(2 ** (step + 2)) for step in range(config.step, config.max_step + 1)}
+    assert all(size // 16 % config.mbstd_group_size == 0 for size in sizes)
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_the_others_wait_while_rank_0_measures(kind, monkeypatch):
+    told, devices = {}, []
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(launch.dist, "is_initialized", lambda: False)
+    monkeypatch.setattr(launch.dist, "init_process_group", lambda **settings: told.update(settings))
+    monkeypatch.setattr(launch.dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(launch.dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", devices.append)
+    assert launch.join_workers(torch.device(kind)) == (1, 2)
+    assert told.pop("timeout").total_seconds() == 7200
+    own = torch.device("cuda", 1)
+    assert (told, devices) == (
+        ({"backend": "nccl", "device_id": own}, [own]) if kind == "cuda" else ({"backend": "gloo"}, [])
+    )
 
 
 def test_visible_devices_reach_the_environment(monkeypatch, faces, tmp_path):
