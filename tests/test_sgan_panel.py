@@ -727,7 +727,7 @@ def test_two_processes_train_and_rank_0_is_shown(pictures, tmp_path):
 
 def test_processes_that_cannot_begin_are_told_in_one_sentence(pictures, tmp_path):
     shared = panel_for(pictures, tmp_path, n_gpu=3)
-    assert "batch size 4 at resolution 4 cannot be shared by 3 processes" in repr(asyncio.run(shared.run()))
+    assert "batch size 4 at resolution 8 cannot be shared by 3 processes" in repr(asyncio.run(shared.run()))
 
 
 def test_events_survive_the_way_between_processes():
