@@ -13,6 +13,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several workers share the cores; thre
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_collection_modifyitems(items):
+    """Tests that fork come first: once PyTorch has started threads for autograd it refuses to train in a fork."""
+    items.sort(key=lambda item: item.get_closest_marker("forks") is None)
+    for item in items:
+        if item.get_closest_marker("forks") and not hasattr(os, "fork"):
+            item.add_marker(pytest.mark.skip(reason="this system cannot fork"))
+
+
 @pytest.fixture
 def noise_batches():
     """A function (config, nimg) -> endless uint8 batches of noise that follow the config's schedule."""

@@ -152,7 +152,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(faces, tmp_path):
     assert load_state(tmp_path / "run").nimg > 0
 
 
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+forks = pytest.mark.forks
 
 
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")

@@ -193,7 +193,7 @@ def losses(run):
     return {row["iteration"]: [row.get(name) for name in names] for row in rows}
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.forks
 def test_killed_at_twenty_moments_it_ends_as_if_it_never_was(tmp_path, monkeypatch):
     """SIGKILL at random moments, saves included (one after every second step): the losses are bit-equal."""
     monkeypatch.setenv("RANDOM_UNREAL_FACE_CACHE", str(tmp_path / "cache"))
