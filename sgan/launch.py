@@ -184,10 +184,10 @@ def run_training(
         )
     check_batches(config, world)
     run_dir = Path(config.save_folder_path)
+    dataset = _open_data(config, progress) if config.is_train else None
     with ExitStack() as held:
         if config.is_train and rank == 0:
             held.callback(Occupation(run_dir).release)
-        dataset = _open_data(config, progress) if config.is_train else None
         fresh = not config.is_continue or newest_state(run_dir) is None
         state = open_state(config, device)
         if world > 1:
