@@ -26,7 +26,17 @@ import numpy as np
 from faceswap.detection import shrink
 from faceswap.images import check_output
 from faceswap.landmarks import LANDMARKERS, make_landmarker
-from faceswap.main import WINDOW, add_option_flags, can_show, face_name, notice, options_from, plural, run
+from faceswap.main import (
+    WINDOW,
+    add_option_flags,
+    can_show,
+    face_name,
+    notice,
+    one_face_name,
+    options_from,
+    plural,
+    run,
+)
 from faceswap.pipeline import Behind
 from faceswap.sheet import label
 from faceswap.swap import Swapper, describe
@@ -45,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--save_path", metavar="FILE", help="where to write the result; its ending chooses the format")
     parser.add_argument("--show", action="store_true", help="show the result in a window while it is made")
     parser.add_argument("--face", type=face_name, default="all", help="whose face: all, largest, or a number from 0")
-    parser.add_argument("--src_face", type=face_name, default="largest", help="which face of --src_img")
+    parser.add_argument("--src_face", type=one_face_name, default="largest", help="which face of --src_img")
     parser.add_argument("--landmarks", choices=LANDMARKERS, default="mesh", help="what finds the faces' points")
     parser.add_argument("--codec", help="video encoder (default: libx264, mpeg4 for .avi, libvpx-vp9 for .webm)")
     parser.add_argument("--crf", type=int, choices=range(0, 64), metavar="0-63", help="quality, smaller is better")
@@ -300,8 +310,6 @@ def main(argv: list[str] | None = None) -> int:
     """Returns the exit code of the command."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    if args.src_face == "all":
-        parser.error("argument --src_face: one face is put in, so all is no answer")
     if args.video_path and args.camera is not None:
         parser.error("argument --camera: not allowed with --video_path; a video is read, or a camera")
     if args.video_path and args.virtual_camera:
