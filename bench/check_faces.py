@@ -20,7 +20,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
-from compare import (  # noqa: E402
+from compare import (
     SURE,
     Groups,
     Shapes,
@@ -32,7 +32,7 @@ from compare import (  # noqa: E402
     nearest,
     shares_of,
 )
-from measure import Faces, align_shapes, measure, training_faces  # noqa: E402
+from measure import Faces, align_shapes, measure, training_faces
 
 SKIN, HAIR = ("skin lightness", "skin red", "skin yellow"), ("hair lightness", "hair red", "hair yellow")
 BARS = {
@@ -182,7 +182,7 @@ def write_sheet(path: Path, G, pairs: list[tuple[int, int]], paths: list[str]) -
     from PIL import Image
 
     from sgan import draw_images, seeds_to_ws
-    from sgan.pictures import decode_image
+    from sgan.data.pictures import decode_image
 
     side = max(2 ** (G.trained_step + 2), 128)
     enlarge = lambda p: np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.LANCZOS))  # noqa: E731
@@ -225,7 +225,7 @@ def check(options: argparse.Namespace) -> dict:
 
 
 def main() -> None:
-    from sgan.cache import default_cache_dir
+    from sgan.data.cache import default_cache_dir
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default=str(ROOT / "checkpoints" / "faces"))

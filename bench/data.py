@@ -45,9 +45,9 @@ def seconds_per_step(state, batches: Iterator, steps: int, dtype) -> float:
     """Mean time of some training steps, the time to get their batches included."""
     import torch
 
-    from sgan.arithmetic import Arithmetic
-    from sgan.meter import Meter
-    from sgan.step import step
+    from sgan.training.arithmetic import Arithmetic
+    from sgan.training.meter import Meter
+    from sgan.training.step import step
 
     work, meter, start = Arithmetic(state, dtype), Meter(state.device), time.perf_counter()
     for _ in range(steps):
@@ -60,9 +60,9 @@ def seconds_per_step(state, batches: Iterator, steps: int, dtype) -> float:
 
 def measure(resolution: int, options: argparse.Namespace) -> dict:
     """One row."""
-    from sgan.data import image_batches, open_dataset
-    from sgan.launch import resolve_device, resolve_precision
-    from sgan.state import TrainState
+    from sgan.data.dataset import image_batches, open_dataset
+    from sgan.launch.run import resolve_device, resolve_precision
+    from sgan.training.state import TrainState
 
     device = resolve_device(options.device)
     dtype, config = resolve_precision("auto", device), make_config(resolution, options.batch)

@@ -200,8 +200,8 @@ def training_faces(
     """
     from tqdm.auto import tqdm
 
-    from sgan.archive import open_source
-    from sgan.pictures import decode_image
+    from sgan.data.archive import open_source
+    from sgan.data.pictures import decode_image
 
     with open_source(folder) as source:
         entries = source.entries

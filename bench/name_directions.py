@@ -3,7 +3,7 @@
     python bench/name_directions.py --checkpoint checkpoints/faces                    # directions.json and .jpg
     python bench/name_directions.py --checkpoint checkpoints/faces --rename turn smile ... # after a look at the sheet
 
-Candidates are those of sgan.editing: by the weights and by the samples, in every range of layers. The strongest are
+Candidates are those of faces.editing: by the weights and by the samples, in every range of layers. The strongest are
 those that change the measured faces most, less those that change them alike. The suggested name is what changes
 most, in standard deviations among samples. The range ends before the first amount (in standard deviations of w) at
 which a trial face is no single face for Face Mesh, or too many leave what samples at psi 1 look like: their shapes,
@@ -23,10 +23,10 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
-from compare import Shapes  # noqa: E402
-from measure import NAMES, Faces, align_shapes, measure  # noqa: E402
+from compare import Shapes
+from measure import NAMES, Faces, align_shapes, measure
 
-from sgan.editing import (  # noqa: E402
+from sgan.faces.editing import (
     DIRECTIONS_NAME,
     KINDS,
     RANGES,
@@ -238,7 +238,7 @@ def change_names(path: Path, named: list[NamedDirection], names: Sequence[str], 
 
 def main() -> None:
     from sgan import load_generator
-    from sgan.state import find_checkpoint
+    from sgan.weights.checkpoint import find_checkpoint
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default=str(ROOT / "checkpoints" / "faces"))

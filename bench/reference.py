@@ -1,8 +1,8 @@
 """The reference design: StyleGAN2 as it is usually written, to compare speed with. Written from the paper.
 
 A weight for every sample and one grouped convolution over the batch, NCHW memory, FIR filters around every change of
-size, and bias, activation and gain as steps of their own; widths and names as in sgan.networks, so that `sgan.step`
-trains it. It does not grow.
+size, and bias, activation and gain as steps of their own; widths and names as in `networks.generator`, so that
+`training.step` trains it. It does not grow.
 """
 
 import math
@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sgan.config import ModelConfig
-from sgan.networks import MappingNetwork
-from sgan.ops import EqualizedLinear, fir_kernel, minibatch_stddev
+from sgan.networks.generator import MappingNetwork
+from sgan.networks.ops import EqualizedLinear, fir_kernel, minibatch_stddev
 
 GAIN = math.sqrt(2.0)
 

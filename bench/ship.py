@@ -68,8 +68,9 @@ def export(state_path: Path, out: Path, stages: list[tuple[Path, int]], data: st
     from provenance import GENERATED, Mark, write_image
     from sgan import draw_images, load_generator, seeds_to_ws
     from sgan.config import to_dict
-    from sgan.state import file_hash, load_state, save_generator
+    from sgan.training.state import file_hash, load_state
     from sgan.viz import make_grid, plot_losses
+    from sgan.weights.checkpoint import save_generator
 
     state = load_state(state_path)
     step, alpha = state.config.schedule(state.nimg)
@@ -107,9 +108,9 @@ def milestone(path: Path, images: Path, cache: str, before: int) -> tuple[dict, 
     from measure import measure, training_faces
 
     from sgan import draw_images, load_generator, seeds_to_ws
-    from sgan.metrics import swd
-    from sgan.pictures import decode_image
-    from sgan.state import read_header
+    from sgan.data.pictures import decode_image
+    from sgan.judging.metrics import swd
+    from sgan.weights.checkpoint import read_header
 
     G = load_generator(path)
     side = 2 ** (G.trained_step + 2)
@@ -220,7 +221,7 @@ def beside(out: Path) -> str:
 
 
 def main() -> None:
-    from sgan.cache import default_cache_dir
+    from sgan.data.cache import default_cache_dir
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--state", type=Path, help="the state whose moving average is shipped")

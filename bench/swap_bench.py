@@ -23,21 +23,22 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:1] = [str(ROOT), str(ROOT / "bench")]
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-from skimage import data  # noqa: E402
-from swap_reference import swap_by_triangles  # noqa: E402
+import cv2
+import numpy as np
+from skimage import data
+from swap_reference import swap_by_triangles
 
-from faceswap.grain import detail_bands  # noqa: E402
-from faceswap.images import list_photos, read_image  # noqa: E402
-from faceswap.landmarks import MeshLandmarker, silent_libraries  # noqa: E402
-from faceswap.mask import polygon  # noqa: E402
-from faceswap.regions import FROM_68, LEFT_EYE, OVAL, RIGHT_EYE, box_of, face_width, mesh, mirror_points  # noqa: E402
-from faceswap.skin import skin_patches, to_lab  # noqa: E402
-from faceswap.swap import Options, Swapper  # noqa: E402
-from faceswap.tracking import Tracker  # noqa: E402
-from faceswap.video import Writer, swap_video  # noqa: E402
-from faceswap.warp import Maps, Source, add_rim, triangle_map  # noqa: E402
+from faceswap.blend.mask import polygon
+from faceswap.find.landmarks import MeshLandmarker, silent_libraries
+from faceswap.find.tracking import Tracker
+from faceswap.jobs.film import swap_video
+from faceswap.media.images import list_photos, read_image
+from faceswap.media.video import Writer
+from faceswap.shape.regions import FROM_68, LEFT_EYE, OVAL, RIGHT_EYE, box_of, face_width, mesh, mirror_points
+from faceswap.shape.warp import Maps, Source, add_rim, triangle_map
+from faceswap.swap import Options, Swapper
+from faceswap.tone.grain import detail_bands
+from faceswap.tone.skin import skin_patches, to_lab
 
 SIZES = {"360p": (360, 640), "720p": (720, 1280), "1080p": (1080, 1920)}
 JAW = ((58, 172, 136, 150, 169, 135, 138, 215), (288, 397, 365, 379, 394, 364, 367, 435))  # next to the neck

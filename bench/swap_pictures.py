@@ -12,18 +12,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-from skimage import data  # noqa: E402
+import cv2
+import numpy as np
+from skimage import data
 
-from faceswap.images import (  # noqa: E402
-    Picture,  # noqa: E402
-    read_picture,
-    write_picture,
-)
-from faceswap.landmarks import MeshLandmarker, silent_libraries  # noqa: E402
-from faceswap.sheet import cut_square, label  # noqa: E402
-from faceswap.swap import Options, Swapper, describe  # noqa: E402
+from faceswap.find.landmarks import MeshLandmarker, silent_libraries
+from faceswap.jobs.sheet import cut_square, label
+from faceswap.media.images import Picture, read_picture, write_picture
+from faceswap.swap import Options, Swapper, describe
 
 SIDE = 300
 ROWS = {

@@ -26,18 +26,18 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
-import numpy as np  # noqa: E402
-import reference  # noqa: E402
-import torch  # noqa: E402
-from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
+import numpy as np
+import reference
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from sgan.arithmetic import Arithmetic, Compiled  # noqa: E402
-from sgan.config import TrainConfig  # noqa: E402
-from sgan.launch import resolve_device, resolve_precision  # noqa: E402
-from sgan.meter import Meter  # noqa: E402
-from sgan.ops import fir_filter  # noqa: E402
-from sgan.state import ADAM_BETA2, TrainState  # noqa: E402
-from sgan.step import step  # noqa: E402
+from sgan.config import TrainConfig
+from sgan.launch.run import resolve_device, resolve_precision
+from sgan.networks.ops import fir_filter
+from sgan.training.arithmetic import Arithmetic, Compiled
+from sgan.training.meter import Meter
+from sgan.training.state import ADAM_BETA2, TrainState
+from sgan.training.step import step
 
 WIDTHS = {"small": (2048, 64), "default": (4096, 128), "gpu": (16384, 512)}  # channel_base, channel_max
 R1_EVERY = 16
@@ -123,8 +123,8 @@ class Variant:
         """The functions that this variant replaces."""
         with contextlib.ExitStack() as stack:
             if "grouped" in self.flags:
-                stack.enter_context(mock.patch("sgan.networks.modulated_conv2d", per_sample_conv2d))
-                stack.enter_context(mock.patch("sgan.networks.modulated_conv2d_up", per_sample_conv2d_up))
+                stack.enter_context(mock.patch("sgan.networks.generator.modulated_conv2d", per_sample_conv2d))
+                stack.enter_context(mock.patch("sgan.networks.generator.modulated_conv2d_up", per_sample_conv2d_up))
             if self.flags & {"nchw", "reference"}:
                 stack.enter_context(mock.patch("torch.channels_last", torch.contiguous_format))
             yield

@@ -9,13 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from faceswap.blending import BLEND_KINDS, feather_blend, poisson_blend
-from faceswap.colour import calm_chroma_noise, correct_colour, is_grey, without_colour
-from faceswap.frame import GRID_FACE, MOVING_FACE, Frame
-from faceswap.grain import match_grain
-from faceswap.images import as_rgb, file_sha256, read_image
-from faceswap.landmarks import Landmarker, make_landmarker
-from faceswap.mask import (
+from faceswap.blend.blending import BLEND_KINDS, feather_blend, poisson_blend
+from faceswap.blend.mask import (
     ENOUGH_EYE,
     ENOUGH_MOUTH,
     FEATHER,
@@ -29,10 +24,15 @@ from faceswap.mask import (
     mouth_share,
     teeth_share,
 )
-from faceswap.regions import LEFT_EYE, MOUTH, RIGHT_EYE, face_width, to_mesh
-from faceswap.skin import skin_likeness, to_lab, to_rgb, without_lines
-from faceswap.tracking import Tracker
-from faceswap.warp import Maps, Source, sample
+from faceswap.find.landmarks import Landmarker, make_landmarker
+from faceswap.find.tracking import Tracker
+from faceswap.media.images import as_rgb, file_sha256, read_image
+from faceswap.shape.frame import GRID_FACE, MOVING_FACE, Frame
+from faceswap.shape.regions import LEFT_EYE, MOUTH, RIGHT_EYE, face_width, to_mesh
+from faceswap.shape.warp import Maps, Source, sample
+from faceswap.tone.colour import calm_chroma_noise, correct_colour, is_grey, without_colour
+from faceswap.tone.grain import match_grain
+from faceswap.tone.skin import skin_likeness, to_lab, to_rgb, without_lines
 from provenance import read_mark
 
 SURELY_SKIN = 0.7  # likeness in both faces from which their grain is compared

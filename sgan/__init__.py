@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sgan.config import PRESETS, ConfigError, HParams, ModelConfig, TrainConfig
     from sgan.events import Control
-    from sgan.launch import run_training
-    from sgan.launch import run_training as train
-    from sgan.sampling import draw_images, seeds_to_ws
-    from sgan.state import CheckpointError, TrainState, load_generator
+    from sgan.faces.sampling import draw_images, seeds_to_ws
+    from sgan.launch.run import run_training
+    from sgan.launch.run import run_training as train
+    from sgan.training.state import TrainState
+    from sgan.weights.checkpoint import load_generator
+    from sgan.weights.formats import CheckpointError
 
 _HOMES = {
     "PRESETS": "config",
@@ -20,13 +22,13 @@ _HOMES = {
     "ModelConfig": "config",
     "TrainConfig": "config",
     "Control": "events",
-    "run_training": "launch",
-    "train": "launch",
-    "draw_images": "sampling",
-    "seeds_to_ws": "sampling",
-    "CheckpointError": "state",
-    "TrainState": "state",
-    "load_generator": "state",
+    "run_training": "launch.run",
+    "train": "launch.run",
+    "draw_images": "faces.sampling",
+    "seeds_to_ws": "faces.sampling",
+    "CheckpointError": "weights.formats",
+    "TrainState": "training.state",
+    "load_generator": "weights.checkpoint",
 }
 __all__ = [
     "PRESETS",

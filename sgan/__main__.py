@@ -2,7 +2,7 @@
 
 import sys
 
-from sgan.main import main
+from sgan.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from unittest import mock
 
-from sgan import main
+from sgan.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -1,6 +1,6 @@
-"""The floor plan: who may import whom, read from the sources, and what importing a module may not do.
+"""The floor plan: which folder may import which, read from the sources, and what importing a module may not do.
 
-A new module gets its place in FLOORS. It may import from lower floors, and from its own as long as no circle arises.
+A new folder gets its place in FLOORS: it may import from the folders on lower floors of its package only.
 """
 
 import ast
@@ -13,32 +13,29 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# From top to bottom. What is not written yet may stand here already.
+# From top to bottom; a name is a folder, or a file on the package's top.
 FLOORS = {
     "sgan": [
         {"__init__", "__main__"},
-        {"main", "main_sample", "main_convert", "main_judge", "main_progress"}
-        | {"panel", "panel_train", "panel_faces", "panel_form", "panel_walk", "panel_nearest", "panel_text"}
-        | {"panel_checks", "panel_page", "panel_export", "panel_class", "panel_candidates"},
-        {"judging", "inspection", "editing", "persona", "walk", "nearest", "launch", "spawn", "crew"},
-        {"sampling", "loop", "resume", "step", "arithmetic", "meter", "rescue", "logs", "record", "occupation"},
-        {"state", "export"},
-        {"formats"},
-        {"foreign", "nvidia"},
-        {"metrics"},
-        {"features"},
-        {"networks", "discriminator", "stylegan", "torchfile", "ziptable", "unpickle", "data", "augment", "losses"},
-        {"cache"},
-        {"pictures"},
-        {"events", "ops", "config", "viz", "archive", "workers"},
+        {"cli", "panel"},
+        {"launch"},
+        {"judging"},
+        {"training", "faces"},
+        {"weights"},
+        {"networks", "data"},
+        {"events", "viz"},
+        {"config"},
     ],
     "faceswap": [
-        {"__init__", "__main__"},
-        {"main", "main_video", "panel", "panel_job", "panel_match", "panel_video", "panel_page", "panel_command"},
-        {"video", "encoder", "batch", "match", "align"},
-        {"swap", "tracking"},
-        {"landmarks", "detection", "warp", "mask", "skin", "colour", "grain", "blending", "frame", "sheet", "preview"},
-        {"regions", "geometry", "images", "pipeline", "graphs"},
+        {"__init__", "__main__", "main", "main_video"},
+        {"panel"},
+        {"cli"},
+        {"jobs"},
+        {"swap"},
+        {"blend"},
+        {"tone"},
+        {"find"},
+        {"shape", "media"},
     ],
     "provenance": [{"__init__"}, {"files"}, {"xmp", "gif"}, {"mark", "leftovers"}],
     "panels": [{"serve"}, {"__init__"}],
@@ -46,22 +43,18 @@ FLOORS = {
 }
 LEAVES = {"provenance", "panels", "bars"}
 WINGS = {"sgan": LEAVES, "faceswap": LEAVES} | {leaf: set() for leaf in LEAVES}  # what a package may import of ours
-COMMANDS = {"main", "main_sample", "main_convert", "main_judge", "main_video", "__main__"}
+SCREENS = {"ipywidgets", "IPython", "panels"}
+
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in FLOORS
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+each_module = pytest.mark.parametrize("name", MODULES)
 
 
-def package_modules(package: str) -> dict[str, Path]:
-    """Return the modules of a package by name; a package is flat."""
-    return {
-        path.relative_to(ROOT / package).with_suffix("").as_posix(): path for path in (ROOT / package).rglob("*.py")
-    }
-
-
-ALL_MODULES = [(package, name) for package in FLOORS for name in sorted(package_modules(package))]
-each_module = pytest.mark.parametrize(("package", "name"), ALL_MODULES, ids=[f"{p}.{n}" for p, n in ALL_MODULES])
-
-
-def parse(package: str, name: str) -> ast.Module:
-    return ast.parse(package_modules(package)[name].read_text(encoding="utf-8"))
+def parse(name: str) -> ast.Module:
+    return ast.parse(MODULES[name].read_text(encoding="utf-8"))
 
 
 def walk_running(tree: ast.AST):
@@ -76,39 +69,35 @@ def walk_running(tree: ast.AST):
         yield from walk_running(node)
 
 
-def imported_names(tree: ast.AST, package: str) -> set[str]:
-    """Return all dotted names imported anywhere in a module of that flat package.
-
-    `from p import q` gives p.q, whether q is a module or not; `from . import q` gives package.q.
-    """
+def imported_names(tree: ast.AST) -> set[str]:
+    """Return all dotted names imported anywhere in a module; `from p import q` gives p.q, whether q is a module or not."""
     names = set()
     for node in walk_running(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(filter(None, [package if node.level else "", node.module]))
-            names |= {f"{base}.{alias.name}" for alias in node.names}
+            assert not node.level, "imports name the package"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
-def own_imports(tree: ast.AST, package: str) -> set[str]:
-    """Return the modules of its own package that a module imports, `__init__` for names of the package itself."""
-    known = set.union(*FLOORS[package])
-    parts = [name.split(".") for name in imported_names(tree, package)]
-    found = {(part + ["__init__"])[1] for part in parts if part[0] == package}
-    return {name if name in known else "__init__" for name in found}
+def place_of(name: str) -> tuple[str, str]:
+    """Return (package, folder or file on its top) of a module or of a name in one."""
+    package, _, rest = name.partition(".")
+    first = rest.partition(".")[0]
+    return package, first if any(first in floor for floor in FLOORS[package]) else "__init__"
 
 
-def floor_of(package: str, name: str) -> int:
+def floor_of(package: str, place: str) -> int:
     """Return the floor's number, 0 on top."""
-    found = [number for number, floor in enumerate(FLOORS[package]) if name in floor]
-    assert found, f"{package}/{name}.py: give it a place in FLOORS"
-    return found[0]
+    return next(number for number, floor in enumerate(FLOORS[package]) if place in floor)
 
 
-def imports_upwards(package: str, name: str, tree: ast.AST) -> set[str]:
-    """Return what a module imports from above its own floor."""
-    return {other for other in own_imports(tree, package) if floor_of(package, other) < floor_of(package, name)}
+def imports_upwards(name: str, tree: ast.AST) -> set[str]:
+    """Return what a module imports of its own package that is not on a lower floor, nor in its own folder."""
+    package, place = place_of(name)
+    own = {place_of(other)[1] for other in imported_names(tree) if other.split(".")[0] == package} - {place}
+    return {other for other in own if floor_of(package, other) <= floor_of(package, place)}
 
 
 def calls_exit(tree: ast.AST) -> bool:
@@ -119,37 +108,52 @@ def calls_exit(tree: ast.AST) -> bool:
     return any(ast.unparse(node) in exits for node in [*calls, *raised])
 
 
-@each_module
-def test_module_has_a_floor(package, name):
-    assert name in set.union(*FLOORS[package]), f"{package}/{name}.py: give it a place in FLOORS"
+def test_every_folder_has_a_floor():
+    for package, floors in FLOORS.items():
+        found = {
+            path.stem for path in (ROOT / package).iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+        }
+        assert found == set.union(*floors)
 
 
 @each_module
-def test_imports_point_down(package, name):
-    assert not imports_upwards(package, name, parse(package, name))
+def test_imports_point_down(name):
+    assert not imports_upwards(name, parse(name))
 
 
-@pytest.mark.parametrize("package", FLOORS)
-def test_no_circles(package):
-    graph = {name: own_imports(parse(package, name), package) for name in package_modules(package)}
+def test_no_circles():
+    graph = {name: {other for other in imported_names(parse(name)) if other in MODULES} for name in MODULES}
+    for name, found in graph.items():
+        found |= {other.rpartition(".")[0] for other in imported_names(parse(name))} & set(MODULES) - {name}
     list(graphlib.TopologicalSorter(graph).static_order())  # CycleError names the circle
 
 
+@pytest.mark.parametrize("folder", sorted({path.parent.relative_to(ROOT).as_posix() for path in MODULES.values()}))
+def test_folders_are_small_and_say_what_lives_there(folder):
+    package, *inner = folder.split("/")
+    files = [path.stem for path in (ROOT / folder).glob("*.py") if not path.stem.startswith("__")]
+    assert len(files) <= 12
+    if inner:
+        assert len(ast.get_docstring(ast.parse((ROOT / folder / "__init__.py").read_text(encoding="utf-8"))) or "") > 40
+        assert not [file for file in files if file.startswith(inner[-1] + "_")]
+
+
 @each_module
-def test_wings_are_apart(package, name):
-    roots = {imported.split(".")[0] for imported in imported_names(parse(package, name), package)}
+def test_wings_are_apart(name):
+    package = name.split(".")[0]
+    roots = {imported.split(".")[0] for imported in imported_names(parse(name))}
     assert (roots & set(FLOORS)) <= WINGS[package] | {package}
     if package == "provenance":
         assert roots <= {"provenance", "PIL", *sys.stdlib_module_names}
 
 
 @each_module
-def test_screens_and_command_lines_stay_at_the_top(package, name):
-    tree = parse(package, name)
-    roots = {imported.split(".")[0] for imported in imported_names(tree, package)}
-    if package != "panels" and not name.startswith("panel"):
-        assert not roots & {"ipywidgets", "IPython", "panels"}
-    if name not in COMMANDS:
+def test_screens_and_command_lines_stay_at_the_top(name):
+    tree, (package, place) = parse(name), place_of(name)
+    roots = {imported.split(".")[0] for imported in imported_names(tree)}
+    if package != "panels" and place != "panel":
+        assert not roots & SCREENS
+    if place not in ("cli", "__main__", "main", "main_video", "serve"):
         assert "argparse" not in roots
         assert not calls_exit(tree)
 
@@ -171,9 +175,9 @@ def watch(module, name, what):
         raise AssertionError(what)
     setattr(module, name, refuse)
 
-package, *names = sys.argv[1:]
+names = sys.argv[1:]
 import cv2, matplotlib
-if package == "sgan":
+if names[0].startswith("sgan"):
     import torch, safetensors.torch
     watch(torch, "load", "it loads weights")
     watch(safetensors.torch, "load_file", "it loads weights")
@@ -187,22 +191,24 @@ with tempfile.TemporaryFile() as heard:
     os.dup2(heard.fileno(), 1), os.dup2(heard.fileno(), 2)
     for name in names:
         try:
-            importlib.import_module(package if name == "__init__" else f"{package}.{name}")
+            importlib.import_module(name)
             sys.stdout.flush(), sys.stderr.flush()
             heard.seek(0)
             said = heard.read().decode(errors="replace")
         except BaseException as error:
             said = repr(error)
         if said:
-            os.write(answer, f"{package}.{name}: {said}\\n".encode())
+            os.write(answer, f"{name}: {said}\\n".encode())
             os._exit(1)
 """
 
 
 @pytest.mark.parametrize("package", FLOORS)
 def test_importing_does_nothing(package):
-    names = sorted(package_modules(package), key=lambda name: -floor_of(package, name))
-    command = [sys.executable, "-c", IMPORT_ALL, package, *names]
+    names = sorted(
+        (name for name in MODULES if name.split(".")[0] == package), key=lambda name: -floor_of(*place_of(name))
+    )
+    command = [sys.executable, "-c", IMPORT_ALL, *names]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
 
@@ -216,19 +222,19 @@ def test_provenance_brings_no_heavy_library():
 @pytest.mark.parametrize(
     ("name", "source", "upwards"),
     [
-        ("loop", "from sgan import losses, viz", set()),
-        ("loop", "import sgan.state", set()),
-        ("loop", "def f():\n    from sgan.main import main", {"main"}),
-        ("state", "from . import loop", {"loop"}),
-        ("state", "from .loop import train", {"loop"}),
-        ("ops", "from sgan import Generator", {"__init__"}),
-        ("ops", "import sgan", {"__init__"}),
-        ("ops", "if TYPE_CHECKING:\n    from sgan.loop import train", set()),
-        ("ops", "import sganlike.loop", set()),
+        ("sgan.training.loop", "from sgan.training import losses\nfrom sgan import viz", set()),
+        ("sgan.training.loop", "import sgan.weights.checkpoint", set()),
+        ("sgan.training.loop", "def f():\n    from sgan.cli.main import main", {"cli"}),
+        ("sgan.weights.export", "from sgan.training import state", {"training"}),
+        ("sgan.training.loop", "from sgan.faces.walk import walk", {"faces"}),
+        ("sgan.networks.ops", "from sgan import Generator", {"__init__"}),
+        ("sgan.networks.ops", "import sgan", {"__init__"}),
+        ("sgan.networks.ops", "if TYPE_CHECKING:\n    from sgan.training.loop import train", set()),
+        ("sgan.networks.ops", "import sganlike.loop", set()),
     ],
 )
 def test_the_check_itself_sees_imports(name, source, upwards):
-    assert imports_upwards("sgan", name, ast.parse(source)) == upwards
+    assert imports_upwards(name, ast.parse(source)) == upwards
 
 
 @pytest.mark.parametrize("source", ["import sys\nsys.exit(1)", "raise SystemExit", "raise SystemExit(2)", "exit()"])

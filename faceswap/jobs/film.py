@@ -1,0 +1,160 @@
+"""A face onto a video: frames out, swapped, in again; sound, times and rotation stay.
+
+`swap_video` decodes and follows the faces in one thread, swaps in the caller's and encodes in a third, a few frames
+apart, so that memory does not grow with the length. The result is written beside its place and then renamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from faceswap.find.tracking import FaceChoice, Track, Tracker
+from faceswap.media.encoder import USUAL_RATE, Writer, resized
+from faceswap.media.pipeline import Behind, ahead
+from faceswap.media.video import ReadError, expected_frames, open_video, packets_of, reading, upright
+
+AHEAD = 6  # frames and packets of sound that may be read before they are swapped
+BEHIND = 3  # ... that may wait for the encoder
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a video job is, after each frame."""
+
+    frames: int  # handed to the encoder
+    total: int  # expected, 0 when unknown
+    swapped: int  # frames with a new face
+    damaged: int = 0  # packets left out because they could not be decoded
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What is read of a video: a frame with its faces, a packet of sound, or neither for a packet that is damaged."""
+
+    image: np.ndarray | None = None  # uint8 [H, W, 3] RGB
+    tracks: Sequence[Track] = ()
+    pts: int = 0  # in units of `time_base`
+    time_base: Fraction = 1 / USUAL_RATE
+    sound: av.Packet | None = None
+
+
+def read_pieces(source: av.container.InputContainer, tracker: Tracker | FaceChoice) -> Iterator[Piece]:
+    """Yields all of a video in the order of the file, its faces followed from frame to frame.
+
+    Every frame has the size of the first, so that who is followed is not lost where the size changes.
+
+    Raises:
+        ReadError: it cannot be read any further.
+    """
+    stream, frames, before, size = source.streams.video[0], 0, None, None
+    stream.thread_type = "AUTO"
+    for packet in packets_of(source):
+        if packet.stream.type == "audio":
+            yield Piece(sound=packet)
+            continue
+        try:
+            decoded = packet.decode()
+        except FFmpegError:
+            yield Piece()
+            continue
+        for frame in decoded:
+            time = frame.time if frame.time is not None else frames / float(USUAL_RATE)
+            seconds = 1 / float(USUAL_RATE) if before is None or time <= before else time - before
+            with reading(source):
+                image, before = upright(frame), time
+            size = size or image.shape[:2]
+            image = resized(image, *size)
+            tracks = [copy(track) for track in tracker.update(image, seconds)]  # the tracker goes on meanwhile
+            base = frame.time_base or stream.time_base
+            yield Piece(image, tracks, frame.pts if frame.pts is not None else round(frames / USUAL_RATE / base), base)
+            frames += 1
+
+
+def swap_video(
+    src: str | Path,
+    out: str | Path,
+    tracker: Tracker | FaceChoice,
+    swap: Callable,
+    settings: dict,
+    codec: str | None = None,
+    crf: int | None = None,
+    show: Callable[[np.ndarray], None] | None = None,
+) -> Iterator[Progress]:
+    """Yields the progress after each frame while a video is swapped; the file is there when the iterator ends.
+
+    Closed early, or where the source cannot be read any further, what was written so far is finished and kept, unless
+    it is nothing.
+
+    Args:
+        src: path of the video.
+        out, settings, codec, crf: as for `Writer`.
+        tracker: knows the faces from one frame to the next, and which of them are meant.
+        swap: swap(image, tracks) -> image, for frames with a face; the image itself for one that stays as it is. What
+            it returns is encoded later and must not be changed.
+        show: is given every frame as it is written, in the caller's thread.
+
+    Raises:
+        ReadError: the source cannot be read any further.
+        OSError, ValueError: the video cannot be read or written; nothing is left behind.
+    """
+    with contextlib.closing(open_video(src)) as source:
+        writer = Writer(out, source, settings, codec, crf)
+        try:
+            yield from _swap_stream(source, writer, tracker, swap, show)
+            if not writer.frames:
+                raise ValueError(f"{src}: no frame could be decoded")
+        except (GeneratorExit, KeyboardInterrupt):
+            writer.close() if writer.frames else writer.discard()
+            raise
+        except ReadError as error:
+            if not writer.frames:
+                writer.discard()
+                raise
+            writer.close()
+            raise ReadError(f"{error}; what was made of it until there is kept in {out}") from None
+        except FFmpegError as error:
+            writer.discard()
+            raise OSError(f"{out}: cannot be written ({error.strerror or error})") from None
+        except BaseException:
+            writer.discard()
+            raise
+        writer.close()
+
+
+def _swap_stream(
+    source, writer: Writer, tracker: Tracker | FaceChoice, swap: Callable, show=None
+) -> Iterator[Progress]:
+    """Yields the progress after each frame of an opened video."""
+    total, frames, swapped, damaged, broken = expected_frames(source), 0, 0, 0, []
+    with contextlib.closing(ahead(read_pieces(source, tracker), AHEAD)) as pieces, Behind(BEHIND) as writing:
+        for piece in until_broken(pieces, broken):
+            if piece.sound is not None:
+                writing.do(writer.write_sound, piece.sound)
+            elif piece.image is None:
+                damaged += 1
+            else:
+                result = swap(piece.image, piece.tracks) if piece.tracks else piece.image
+                frames, swapped = frames + 1, swapped + (result is not piece.image)
+                writing.do(writer.write_frame, result, piece.pts, piece.time_base)
+                if show:
+                    show(result)
+                yield Progress(frames, total, swapped, damaged)
+    if broken:  # told only now, when all that could be read is written
+        raise broken[0]
+
+
+def until_broken(pieces: Iterator[Piece], broken: list[ReadError]) -> Iterator[Piece]:
+    """Yields the pieces; an error of reading ends them and is noted in `broken`."""
+    try:
+        yield from pieces
+    except ReadError as error:
+        broken.append(error)

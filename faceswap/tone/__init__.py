@@ -1,0 +1,4 @@
+"""Light, skin and grain: what makes one face look as if it had been photographed with the other.
+
+Imports shape.
+"""

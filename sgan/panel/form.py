@@ -1,0 +1,264 @@
+"""The form of all training settings and the live sliders, built from sgan.config; and a look at a folder."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+
+from panels import LABEL, Message, Panel, Shown
+from sgan.config import (
+    DEFAULT_LEARNING_RATE,
+    PRESETS,
+    RESOLUTIONS,
+    ConfigError,
+    HParams,
+    ModelConfig,
+    TrainConfig,
+    from_dict,
+    resolution_of,
+)
+from sgan.data.dataset import DataError, list_images
+from sgan.data.inspection import inspect_pictures, sheet_pictures, to_text
+from sgan.viz import make_grid
+
+PRESET_NAMES = {"CPU, 64 pixels": "cpu", "one GPU, 256 pixels": "gpu", "CelebA, 1024 pixels": "celeba1024"}
+GROUPS = (("Data and run", TrainConfig), ("Live", HParams), ("Networks", ModelConfig))
+LIVE = ("learning_rate", "r1_gamma", "ada_target", "DGR", "n_show_loss")  # sliders beside a running training
+NARROW = {"description_width": "110px"}  # of a live slider's name
+SLIDER_STEPS = 100  # a range with more whole numbers is a box instead of a slider
+LOG_DECADES = 6  # width of a logarithmic slider whose range starts at 0
+UNBOUNDED = 2**31 - 1
+SHEET = 24  # pictures on a contact sheet
+FULL_REPORT = 5000  # pictures
+
+
+class ResolutionTable(widgets.GridBox):
+    """A row of boxes, one per resolution; an empty box leaves the resolution out. `get` and `put` a dict."""
+
+    def __init__(self, f: dataclasses.Field):
+        self.boxes = {}
+        for size in RESOLUTIONS:
+            layout = widgets.Layout(width="74px")
+            self.boxes[size] = widgets.Text(layout=layout, continuous_update=False)
+            self.boxes[size].tooltip = f"{f.metadata['help']}, {size} x {size}"
+        heads = [widgets.HTML(f"<b>{size}</b>") for size in RESOLUTIONS]
+        label = widgets.Label(f.name, tooltip=f.metadata["help"], layout=widgets.Layout(justify_content="flex-end"))
+        rows = [widgets.HTML(""), *heads, label, *self.boxes.values()]
+        columns = f"170px repeat({len(RESOLUTIONS)}, 78px)"
+        super().__init__(rows, layout=widgets.Layout(grid_template_columns=columns, overflow="auto"))
+
+    def get(self) -> dict[int, float]:
+        """{resolution: number} of the boxes that are filled; ValueError for what is no number."""
+        return {size: float(box.value) for size, box in self.boxes.items() if box.value.strip()}
+
+    def put(self, value: Mapping[int, float]) -> None:
+        """Fills the boxes."""
+        for size, box in self.boxes.items():
+            box.value = f"{value[size]:g}" if size in value else ""
+
+    def hint(self, text: str) -> None:
+        """Shows in empty boxes what holds instead."""
+        for box in self.boxes.values():
+            box.placeholder = text
+
+    def on_change(self, callback: Callable) -> None:
+        """Calls back after any box changed."""
+        for box in self.boxes.values():
+            box.observe(callback, "value")
+
+
+class Field:
+    """One widget for one field, with `get`, `put` and `on_change` in the field's own type."""
+
+    def __init__(self, f: dataclasses.Field):
+        self.f, self.widget = f, make_widget(f)
+        self.widget.tooltip = f.metadata["help"]
+
+    def get(self) -> Any:
+        """The value."""
+        if self.f.name == "style_mixing":
+            return tuple(int(part) for part in self.widget.value.replace(",", " ").split())
+        return self.widget.value
+
+    def put(self, value: Any) -> None:
+        """Shows a value."""
+        self.widget.value = " ".join(map(str, value)) if self.f.name == "style_mixing" else value
+
+    def on_change(self, callback: Callable) -> None:
+        """Calls back after a change."""
+        self.widget.observe(callback, "value")
+
+
+def make_widget(f: dataclasses.Field) -> widgets.Widget:
+    """The box, list or slider that fits a field's type and range."""
+    meta = f.metadata
+    common = dict(description=f.name, style=LABEL, layout=widgets.Layout(width="420px"))
+    low, high = meta["min"], UNBOUNDED if meta["max"] is None else meta["max"]
+    if meta["choices"]:
+        return widgets.Dropdown(options=meta["choices"], value=f.default, **common)
+    if f.type is bool:
+        return widgets.Checkbox(value=f.default, **common)
+    if f.type is int:
+        kind = widgets.IntSlider if high - low <= SLIDER_STEPS else widgets.BoundedIntText
+        return kind(value=f.default, min=low, max=high, continuous_update=False, **common)
+    if f.type is float and high - low <= 1 and not meta["log"]:
+        span = dict(min=low, max=high, step=0.01, readout_format=".2f")
+        return widgets.FloatSlider(value=f.default, continuous_update=False, **span, **common)
+    if f.type is float:
+        return widgets.BoundedFloatText(value=f.default, min=low, max=high, **common)
+    text = "" if f.name == "style_mixing" else f.default
+    return widgets.Text(value=text, continuous_update=False, **common)
+
+
+class ConfigForm(Panel):
+    """A form with every training setting. `config()` gives the TrainConfig, `put(...)` fills fields in.
+
+    preset: a name of PRESETS to start from; values override it.
+    """
+
+    def __init__(self, preset: str = "cpu", **values: Any):
+        self.fields = {f.name: _field(f) for f in dataclasses.fields(TrainConfig)}
+        self.presets = widgets.ToggleButtons(options=PRESET_NAMES, value=preset, description="preset")
+        self.presets.style.button_width = "170px"
+        self.message = Message()
+        self.filling = False
+        pages = [widgets.VBox(self._page(kind)) for _, kind in GROUPS]
+        tabs = widgets.Tab(pages, titles=[title for title, _ in GROUPS])
+        super().__init__([self.presets, tabs, self.message])
+        self.add_class("ruf-form")
+        self.put(**{**PRESETS[preset], **values})
+        self.presets.observe(self._take_preset, "value")
+        self.fields["learning_rate"].hint(f"{DEFAULT_LEARNING_RATE:g}")
+        for field in self.fields.values():
+            field.on_change(self._check)
+
+    def _page(self, kind: type) -> list[widgets.Widget]:
+        """The widgets of the fields that belong to one of the config's parts, tables last."""
+        own = [name for name in self.fields if _owner(name) is kind]
+        parts = [self.fields[name] for name in own]
+        boxes = [part.widget for part in parts if isinstance(part, Field)]
+        pairs = widgets.GridBox(boxes, layout=widgets.Layout(grid_template_columns="repeat(auto-fill, 430px)"))
+        return [pairs, *[part for part in parts if isinstance(part, ResolutionTable)]]
+
+    def put(self, **values: Any) -> None:
+        """Fills fields in; ConfigError for a name that is no setting and for values that do not go with the others.
+
+        After an error the form is as it was.
+        """
+        unknown = sorted(set(values) - set(self.fields))
+        if unknown:
+            raise ConfigError(f"{unknown[0]} is no setting; there are {', '.join(self.fields)}")
+        self._fill(from_dict(TrainConfig, {**self._values(), **values}), values)
+
+    def _values(self) -> dict[str, Any]:
+        """What the fields hold, without those that cannot be read as they are."""
+        values = {}
+        for name, field in self.fields.items():
+            with suppress(ValueError):
+                values[name] = field.get()
+        return values
+
+    def _fill(self, config: TrainConfig, names: Iterable[str]) -> None:
+        """Puts these settings of a config into their fields, and then checks once."""
+        self.filling = True
+        try:
+            for name in names:
+                self.fields[name].put(getattr(config, name))
+        finally:
+            self.filling = False
+        self._check()
+
+    def config(self) -> TrainConfig:
+        """The settings; ConfigError names the one that cannot work."""
+        values = {}
+        for name, field in self.fields.items():
+            try:
+                values[name] = field.get()
+            except ValueError as error:
+                raise ConfigError(f"{name}: {error}") from None
+        return TrainConfig(**values)
+
+    def _take_preset(self, change: Mapping) -> None:
+        sizes = {name for values in PRESETS.values() for name in values}
+        defaults = TrainConfig()
+        values = {**{name: getattr(defaults, name) for name in sizes}, **PRESETS[change["new"]]}
+        self._fill(from_dict(TrainConfig, values), values)  # what does not go with it is told, not refused
+
+    def _check(self, *_: Any) -> None:
+        if self.filling:
+            return
+        try:
+            self.fields["batch_size"].hint(f"{self.fields['mini_batch_size'].get()}")
+            self.message.say(describe(self.config()))
+        except ConfigError as error:
+            self.message.fail(error)
+
+    def as_text(self) -> str:
+        """The settings that differ from their defaults."""
+        values, defaults = dataclasses.asdict(self.config()), dataclasses.asdict(TrainConfig())
+        return "\n".join(f"{name} = {value!r}" for name, value in values.items() if value != defaults[name])
+
+
+def _field(f: dataclasses.Field) -> Field | ResolutionTable:
+    return ResolutionTable(f) if f.metadata["by_resolution"] else Field(f)
+
+
+def _owner(name: str) -> type:
+    return next((kind for kind in (HParams, ModelConfig) if name in kind.__dataclass_fields__), TrainConfig)
+
+
+def describe(config: TrainConfig) -> str:
+    """One line about what these settings mean."""
+    sizes = [resolution_of(step) for step in range(config.step, config.max_step + 1)]
+    growth = " > ".join(f"{size} px (batch {config.batch_size_at(size)})" for size in sizes)
+    return f"{growth}; {config.n_sample_total:,} images in all"
+
+
+def live_widget(name: str, value: float) -> widgets.Widget | None:
+    """The slider or box for a hyper-parameter of a running training; None when there is no such parameter."""
+    f = HParams.__dataclass_fields__.get(name)
+    if f is None:
+        return None
+    meta = f.metadata
+    common = dict(description=name, style=NARROW, layout=widgets.Layout(width="424px"), continuous_update=False)
+    common["tooltip"] = meta["help"]
+    low, high = meta["min"], meta["max"]
+    if meta["log"]:
+        top = np.log10(high)
+        bottom = np.log10(low) if low else top - LOG_DECADES
+        if value and not low:
+            bottom = min(bottom, np.floor(np.log10(value)))  # what holds is shown, however small
+        span = dict(base=10, min=bottom, max=top, step=0.02, readout_format=".2g")
+        return widgets.FloatLogSlider(value=max(value, 10**bottom), **span, **common)
+    if f.type is int:
+        kind = widgets.IntSlider if high - low <= SLIDER_STEPS else widgets.BoundedIntText
+        return kind(value=value, min=low, max=high, **common)
+    return widgets.FloatSlider(value=value, min=low, max=high, step=0.01, **common)
+
+
+def show_folder(folder: str | Path) -> Shown:
+    """What is in a folder or zip of pictures: a report and some of them, spread over the whole.
+
+    Above FULL_REPORT pictures only their number: looking into each would take minutes.
+    """
+    if not str(folder):
+        return Shown("No folder is chosen: set image_folder_path to a folder of face pictures to train on them.")
+    try:
+        count = len(list_images(folder))
+        if count > FULL_REPORT:
+            text = f"{count} pictures below {folder}; for a report on each: python -m sgan inspect {folder}"
+        else:
+            text = shorten(to_text(inspect_pictures(folder)))
+        return Shown(text, make_grid(sheet_pictures(folder, count=SHEET), 12))
+    except DataError as error:
+        return Shown(str(error))
+
+
+def shorten(text: str, lines: int = 30) -> str:
+    """The first lines of a text, and how many more there are."""
+    parts = text.splitlines()
+    return "\n".join(parts[:lines] + ([f"... and {len(parts) - lines} lines more"] if len(parts) > lines else []))

@@ -1,0 +1,114 @@
+"""What keeps a training from being ruined: an alarm on its losses, and a way back to when all was well."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from sgan.training.state import TrainState
+from sgan.training.workers import mean_over_processes
+
+CHECK_INTERVAL = 50  # iterations between two looks at the losses; each waits for the device once
+RESCUES = 3  # from one and the same copy, before it is given up
+SNAPSHOT_INTERVAL = 200  # iterations between two copies of the state
+LOSS_LIMIT = 30.0  # mean of either loss over CHECK_INTERVAL; ordinary trainings stay below 5, a collapse passes 100
+
+
+class Alarm:
+    """Sums of the losses on the device; reason() says what is wrong with their mean, if anything."""
+
+    def __init__(self):
+        self.sums: dict[str, list] = {}
+
+    def add(self, **losses: Tensor) -> None:
+        """Adds this iteration's losses."""
+        for name, value in losses.items():
+            entry = self.sums.setdefault(name, [0.0, 0])
+            entry[0] += value.detach()
+            entry[1] += 1
+
+    def reason(self) -> str:
+        """One phrase, or "" when all is well; resets."""
+        for name, (total, count) in self.sums.items():
+            mean = float(mean_over_processes(total)) / count  # all processes come to the same conclusion
+            if not math.isfinite(mean):
+                return f"{name} is {mean}"
+            if mean > LOSS_LIMIT:
+                return f"{name} is {mean:.1f} on average, above {LOSS_LIMIT:g}"
+        self.sums = {}
+        return ""
+
+
+class Lifeline:
+    """Copies of the state in main memory. A copy counts as good once a later look at the losses found nothing.
+
+    rescues: how often the good copy was put back since the losses were last in order.
+    """
+
+    def __init__(self, state: TrainState):
+        self.good = self.latest = snapshot(state)
+        self.rescues = 0
+
+    def confirm(self, state: TrainState) -> None:
+        """Told that the losses are in order: the latest copy becomes good, and in time a new one is taken."""
+        self.good, self.rescues = self.latest, 0
+        if state.iteration - self.latest["iteration"] >= SNAPSHOT_INTERVAL:
+            self.latest = snapshot(state)
+
+    def rescue(self, state: TrainState) -> dict:
+        """Puts the good copy back, with every learning rate halved; returns the change of hyper-parameters.
+
+        Changes made since the good copy stay in force: they move into the journal at its moment, so that replaying it
+        gives the run as it went on.
+        """
+        self.rescues += 1
+        restore(state, self.good)
+        late = [row["patch"] for row in state.journal if row["nimg"] > state.nimg]
+        table = {
+            resolution: state.hparams.learning_rate_at(resolution) / 2 for resolution in state.config.block_resolutions
+        }
+        patch = {name: value for change in late for name, value in change.items()} | {"learning_rate": table}
+        state.hparams = state.hparams.changed(patch)
+        state.journal = [row for row in state.journal if row["nimg"] <= state.nimg]
+        state.journal.append({"nimg": state.nimg, "patch": patch})
+        self.latest = self.good
+        return patch
+
+
+def snapshot(state: TrainState) -> dict:
+    """A copy of everything that training changes, in main memory."""
+    return {
+        "networks": {name: _to_cpu(net.state_dict()) for name, net in state.networks().items()},
+        "optimisers": [
+            [_to_cpu(optimiser.state.get(p, {})) for p in net.parameters()] for net, optimiser in _pairs(state)
+        ],
+        "nimg": state.nimg,
+        "iteration": state.iteration,
+        "ada_p": state.ada_p,
+        "pl_mean": state.pl_mean,
+        "scalers": {term: scaler.state_dict() for term, scaler in state.scalers.items()},
+    }
+
+
+def restore(state: TrainState, saved: dict) -> None:
+    """Puts a snapshot back into `state`; hyper-parameters stay as they are."""
+    for name, net in state.networks().items():
+        net.load_state_dict(saved["networks"][name])
+    for (net, optimiser), moments in zip(_pairs(state), saved["optimisers"], strict=True):
+        optimiser.zero_grad(set_to_none=True)
+        for p, values in zip(net.parameters(), moments, strict=True):
+            optimiser.state.pop(p, None)
+            if values:
+                optimiser.state[p] = {key: value.to(p.device, copy=True) for key, value in values.items()}
+    for name in ("nimg", "iteration", "ada_p", "pl_mean"):
+        setattr(state, name, saved[name])
+    state.load_scalers(saved["scalers"])
+
+
+def _pairs(state: TrainState) -> list[tuple[torch.nn.Module, torch.optim.Adam]]:
+    return [(state.G, state.G_opt), (state.D, state.D_opt)]
+
+
+def _to_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies that keep the memory layout, which the fused Adam needs."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}

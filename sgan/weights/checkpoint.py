@@ -1,0 +1,212 @@
+"""Checkpoint files of ours: safetensors with a JSON header. Nothing is ever unpickled.
+
+A generator file holds G_ema alone, `state-<nimg>.safetensors` (`sgan.training.state`) a whole training. Every file is
+written beside, synced and renamed, and has a checksum. Others' files open here too.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from provenance import temporary_beside
+from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, ModelConfig, TrainConfig, from_dict, to_dict
+from sgan.networks.generator import Generator
+from sgan.weights.foreign import Foreign
+from sgan.weights.formats import CheckpointError, check_sizes, file_hash, is_safetensors, opening_notes, read_foreign
+
+FORMAT = "random-unreal-face"
+FORMAT_VERSION = 1
+GENERATOR_NAME = "generator.safetensors"
+BEST_NAME = "best.safetensors"  # the state that was judged best
+
+
+def nimg_of(path: Path) -> int:
+    """The image count in a state's file name."""
+    return int(path.stem.split("-")[1])
+
+
+def read_weights(path: Path, drawing: bool = False) -> Foreign:
+    """The networks of a file of ours or of another program, float32 and checked; CheckpointError names the file.
+
+    drawing: of another program's, only the generator to draw with.
+    """
+    if path.suffix != ".safetensors" and not is_safetensors(path):
+        return read_foreign(path, drawing)
+    tensors, meta = read_tensors(path)
+    config = config_of(ModelConfig, meta, path)
+    networks = networks_in(tensors, meta["kind"])
+    for name in ("G", "G_ema"):
+        if name in networks:
+            check_sizes(config, networks[name], path)
+    step = config.max_step
+    if meta["kind"] == "state":
+        step, alpha = config_of(TrainConfig, meta, path).schedule(meta["nimg"])
+        step = max(step - 1, config.min_step) if alpha < 1 else step
+    return Foreign("", config, networks, step)
+
+
+def networks_in(tensors: dict[str, Tensor], kind: str) -> dict[str, dict[str, Tensor]]:
+    if kind == "generator":
+        return {"G_ema": {name: tensor.float() for name, tensor in tensors.items()}}
+    networks: dict[str, dict[str, Tensor]] = {"G": {}, "D": {}, "G_ema": {}}
+    for name, tensor in tensors.items():
+        prefix, _, rest = name.partition(".")
+        if prefix in networks:
+            networks[prefix][rest] = tensor.float()
+    return networks
+
+
+def config_of(kind: type, meta: dict[str, Any], path: str | Path, part: str = "config") -> Any:
+    try:
+        return from_dict(kind, meta[part])
+    except (ConfigError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{path} describes no model that this version knows ({error})") from None
+
+
+def load_network(network: torch.nn.Module, tensors: dict[str, Tensor], prefix: str, path: str | Path) -> None:
+    own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    try:
+        network.load_state_dict(own)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"{path} does not fit the network that its own settings describe: {detail}") from None
+
+
+def save_generator(
+    G: Generator, path: str | Path, meta: dict[str, Any], dtype: torch.dtype = torch.float32, step: int | None = None
+) -> Path:
+    """Writes a generator alone (weights in `dtype`) with `meta` in its header; returns the path.
+
+    step cuts the network off at a lower resolution than it was built for: 2^(step+2).
+    """
+    config = G.config
+    tensors = G.state_dict()
+    if step is not None and step != config.max_step:
+        config = from_dict(ModelConfig, {**to_dict(config), "max_step": step})
+        names = Generator(config).state_dict().keys()
+        tensors = {name: tensors[name] for name in names}
+    tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
+    meta = {**meta, "kind": "generator", "config": to_dict(config)}
+    write_tensors(Path(path), tensors, meta)
+    return Path(path)
+
+
+def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Generator:
+    """The generator of a file, told by its content, or of a folder; float32, ready to sample.
+
+    Takes generator files and states (then G_ema) of ours, and the files that `weights.formats` reads.
+    `G.meta` is the header of a file of ours, `G.checkpoint_hash` the SHA-256 of the file, `G.trained_step` the last
+    layer that has faded in, and `G.notes` what to tell the user about it. CheckpointError when it is missing, damaged
+    or of another kind.
+    """
+    folder, path = Path(path), find_checkpoint(path)
+    weights = read_weights(path, drawing=True)
+    G = Generator(weights.config)
+    load_network(G, weights.networks.get("G_ema") or weights.networks["G"], "", path)
+    G = G.to(device).eval().requires_grad_(False)
+    G.meta = {"kind": "foreign", "source": weights.source} if weights.source else read_header(path)[1]
+    G.checkpoint_hash = file_hash(path)
+    step = weights.step - 1 if weights.alpha < 1 else weights.step
+    G.trained_step = max(step, weights.config.min_step)
+    G.notes = opening_notes(weights, path)
+    if path.name != GENERATOR_NAME and (folder / GENERATOR_NAME).is_file():
+        G.notes.append(f"{path} is drawn, which is newer than {GENERATOR_NAME} beside it")
+    return G
+
+
+def _is_behind(run_dir: Path) -> bool:
+    """Whether the training went on after it wrote its generator, which it does when it ends or is stopped."""
+    states = sorted(run_dir.glob(STATE_PATTERN))
+    return bool(states) and read_header(run_dir / GENERATOR_NAME)[1].get("nimg", 0) < nimg_of(states[-1])
+
+
+def find_checkpoint(path: str | Path, kind: str = "generator") -> Path:
+    """`path` itself if it is a file; in a folder the newest state, or for drawing a generator.safetensors as new."""
+    path = Path(path)
+    if path.is_dir():
+        if kind == "generator" and (path / GENERATOR_NAME).is_file() and not _is_behind(path):
+            return path / GENERATOR_NAME
+        found = sorted(path.glob(STATE_PATTERN)) or [file for file in [path / FOREIGN_NAME] if file.is_file()]
+        if not found:
+            raise CheckpointError(f"{path} holds no {kind} (looked for {STATE_PATTERN} and {FOREIGN_NAME})")
+        return found[-1]
+    if not path.exists():
+        raise CheckpointError(f"{path} does not exist; give a checkpoint file or the folder of one")
+    return path
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Writes a file so that a reader sees the old one or the whole new one: beside, synced, renamed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    """Writes tensors and JSON-able meta as one safetensors file with a checksum over the tensors."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
+    header = {
+        "format": FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "meta": json.dumps(meta),
+        "checksum": _checksum(tensors),
+    }
+    write_bytes(path, save(tensors, metadata=header))
+
+
+def read_header(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """(header, meta) of a file of ours; CheckpointError names the file and what is wrong with it."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is no readable safetensors file ({error})") from None
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is a safetensors file, but no checkpoint of this project")
+    try:
+        version, meta = int(header["format_version"]), json.loads(header["meta"])
+        kind = str(meta["kind"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise CheckpointError(f"{path} is damaged: its header cannot be read") from None
+    if version > FORMAT_VERSION:
+        raise CheckpointError(f"{path} has format version {version}; update the project to read it")
+    if kind not in ("state", "generator"):
+        raise CheckpointError(
+            f"{path} is a {kind[:40]}, which this version does not know; update the project to read it"
+        )
+    return header, meta
+
+
+def read_tensors(path: Path, kind: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """(tensors, meta) of a file of ours; CheckpointError names the file and what is wrong with it."""
+    header, meta = read_header(path)
+    if kind is not None and meta["kind"] != kind:
+        raise CheckpointError(f"{path} is a {meta['kind']}; a {kind} is needed here")
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    if header.get("checksum") != _checksum(tensors):
+        raise CheckpointError(f"{path} is damaged: its tensors do not match their checksum")
+    return tensors, meta
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+    return digest.hexdigest()

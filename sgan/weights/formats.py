@@ -1,0 +1,176 @@
+"""Which program a weight file comes from, by its content, and its networks in our names. Nothing in a file is run."""
+
+import hashlib
+import mmap
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sgan.config import ModelConfig
+from sgan.networks.generator import Generator, MappingNetwork
+from sgan.weights.foreign import Foreign, read_rosinality, read_siskon, tensors_of
+from sgan.weights.nvidia import is_network, read_nvidia
+from sgan.weights.torchfile import read_pickle_file, read_torch_legacy, read_torch_zip
+from sgan.weights.unpickle import Refused
+
+LICENCE_NOTE = (
+    "weights made elsewhere: their licence and that of their training images say what you may do with pictures"
+)
+LEGACY_START = (
+    b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled number that torch.save wrote first before the zip format
+)
+W_AVG_SAMPLES, W_AVG_SEED = 10_000, 0
+OTHER_FILES = {
+    b"\x1f\x8b": "is compressed with gzip; unpack it first",
+    b"BZh": "is compressed with bzip2; unpack it first",
+    b"\xfd7zXZ": "is compressed with xz; unpack it first",
+    b"7z\xbc\xaf": "is a 7z archive; unpack it first",
+    b"Rar!": "is a rar archive; unpack it first",
+    b"\x89HDF": "is an HDF5 file, not weights of a program known here",
+    b"\x89PNG": "is a picture, not a file of weights",
+    b"\xff\xd8\xff": "is a picture, not a file of weights",
+    b"<": "is a web page, not a file of weights; the download went wrong",
+    b"version https://git-lfs": "is a Git LFS pointer; fetch the file itself with `git lfs pull`",
+    b"GGUF": "is a GGUF file, not weights of a program known here",
+    b"\x08": "looks like an ONNX program; it can draw elsewhere, but holds no weights to load here",
+}
+TENSORFLOW = "is a TensorFlow pickle; NVIDIA's stylegan2-ada-pytorch has a legacy.py that turns it into a PyTorch one"
+KNOWN_NAMES = {"dnnlib.tflib": TENSORFLOW, "tfutil": TENSORFLOW}
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, damaged or of another kind; the message names the file."""
+
+
+def opening_notes(weights: Foreign, path: str | Path) -> list[str]:
+    """What to tell about a file that was opened: the licence question where it is another program's, and its notes."""
+    licence = [f"{path}: {weights.source}; {LICENCE_NOTE}"] if weights.source else []
+    return licence + weights.notes
+
+
+def is_safetensors(path: str | Path) -> bool:
+    """Whether a file starts like a safetensors file: the length of a JSON header, then the header."""
+    head = _head(path)
+    return len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < os.path.getsize(path)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _head(path: str | Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(64)
+
+
+def read_foreign(path: str | Path, drawing: bool = False) -> Foreign:
+    """The networks of another program's file, checked to be of the sizes that they claim.
+
+    drawing: only the generator that draws best (the moving average, where there is one). CheckpointError names the
+    file and says what is wrong with it; nothing in the file is executed, and the memory taken stays within about twice
+    its size.
+    """
+    path = Path(path)
+    try:
+        foreign = _classify(_read(path), drawing)
+        for name in ("G", "G_ema"):
+            if name in foreign.networks:
+                check_shapes(foreign.config, foreign.networks[name])
+        if foreign.needs_w_avg:
+            _estimate_w_avg(foreign)
+    except Refused as error:
+        known = next((text for name, text in KNOWN_NAMES.items() if name in str(error)), None)
+        raise CheckpointError(f"{path} {known or error}") from None
+    except OSError:
+        raise
+    except Exception as error:  # a damaged file can break any assumption: whatever it was, it is the file's fault
+        raise CheckpointError(f"{path} is damaged ({type(error).__name__}: {str(error)[:100]})") from None
+    return foreign
+
+
+def _read(path: Path) -> Any:
+    """What the file holds, as plain data."""
+    head = _head(path)
+    if not head:
+        raise Refused("is empty; the download went wrong")
+    with open(path, "rb") as file:
+        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    if head.startswith(b"PK\3\4"):
+        return read_torch_zip(data)
+    if LEGACY_START in head:
+        return read_torch_legacy(data)
+    if head[:1] == b"\x80" or head[:1] in b"(c}]":
+        return read_pickle_file(data)
+    for start, sentence in OTHER_FILES.items():
+        if head.startswith(start):
+            raise Refused(sentence)
+    if bytes(data[257:262]) == b"ustar":
+        raise Refused("is a tar archive; unpack it first")
+    raise Refused("is no file of weights of a program known here (see docs/weights.md)")
+
+
+def _classify(value: Any, drawing: bool) -> Foreign:
+    """The networks of whatever program wrote the data."""
+    if is_network(value):
+        return read_nvidia({"G_ema": value})
+    if not isinstance(value, dict):
+        raise Refused("holds no networks of a program known here (see docs/weights.md)")
+    wanted = value
+    if drawing:
+        needless = {"D", "d", "discriminator", "g_optim", "d_optim"} | ({"G"} if "G_ema" in value else set())
+        needless |= {"g"} if "g_ema" in value else set()
+        wanted = {key: part for key, part in value.items() if key not in needless}
+    if any(is_network(part) for part in value.values()):
+        return read_nvidia(wanted)
+    if "g_ema" in value or ("g" in value and "d" in value):
+        return read_rosinality(wanted)
+    if "generator" in value:
+        return read_siskon(wanted)
+    if "GAN" in value:
+        raise Refused("is a checkpoint of lucidrains/stylegan2-pytorch, whose networks are of another kind")
+    names = tensors_of(value)
+    if "input.input" in names and "conv1.conv.weight" in names:
+        return read_rosinality({"g_ema": value})
+    keys = ", ".join(str(key)[:40] for key in list(value)[:5]) or "nothing"
+    raise Refused(f"holds {keys}: no networks of a program known here (see docs/weights.md)")
+
+
+def check_shapes(config: ModelConfig, tensors: dict[str, Tensor]) -> None:
+    """Refused unless tensors are those of a Generator of this config (w_avg may be missing). Takes no memory."""
+    with torch.device("meta"):
+        wanted = {name: tuple(tensor.shape) for name, tensor in Generator(config).state_dict().items()}
+    for name, shape in wanted.items():
+        found = tuple(tensors[name].shape) if name in tensors else None
+        if found != shape and not (found is None and name == "mapping.w_avg"):
+            raise Refused(f"has a tensor {name} of shape {found}, where its other tensors ask for {shape}")
+    extra = sorted(set(tensors) - set(wanted))
+    if extra:
+        raise Refused(f"has a tensor {extra[0]} that a network of this kind does not have")
+
+
+def check_sizes(config: ModelConfig, tensors: dict[str, Tensor], path: str | Path) -> None:
+    """CheckpointError unless the tensors of a file of ours fit its config; before a network takes memory for it."""
+    try:
+        check_shapes(config, tensors)
+    except Refused as error:
+        raise CheckpointError(f"{path} does not fit the network that its own settings describe: it {error}") from None
+
+
+@torch.no_grad()
+def _estimate_w_avg(foreign: Foreign) -> None:
+    """The mean of w, for programs that do not store it: over latents of a fixed seed."""
+    z = torch.randn(W_AVG_SAMPLES, foreign.config.z_dim, generator=torch.Generator().manual_seed(W_AVG_SEED))
+    for name in set(foreign.networks) - {"D"}:
+        tensors = foreign.networks[name]
+        mapping = MappingNetwork(foreign.config)
+        weights = {key.removeprefix("mapping."): value for key, value in tensors.items() if key.startswith("mapping.")}
+        mapping.load_state_dict({"w_avg": mapping.w_avg, **weights})
+        tensors["mapping.w_avg"] = torch.cat([mapping(part)[:, 0] for part in z.split(1000)]).mean(dim=0)
