@@ -37,7 +37,7 @@ FLOORS = {
         {"find"},
         {"shape", "media"},
     ],
-    "provenance": [{"__init__"}, {"files"}, {"xmp", "gif"}, {"mark", "leftovers"}],
+    "provenance": [{"__init__"}, {"files"}, {"gif"}, {"xmp"}, {"mark", "leftovers"}],
     "panels": [{"serve"}, {"__init__"}],
     "bars": [{"__init__"}],
 }

@@ -110,10 +110,11 @@ def test_every_import_is_pinned(folder, extras):
 def test_whole_packages_are_packed():
     text = read("pyproject.toml")
     for package in ("sgan", "faceswap", "provenance", "panels", "bars"):
-        assert f'"{package}"' in re.search(r"^packages = (.*)$", text, re.MULTILINE).group(1)
-        data = {path.suffix for path in (ROOT / package).rglob("*") if path.is_file()} - {".py", ".pyc"}
-        named = re.search(rf"package-data = .*{package} = \[(.*?)\]", text)
-        assert data <= {suffix for suffix in data if named and f'"*{suffix}"' in named.group(1)}, package
+        assert f'"{package}*"' in re.search(r"^include = (.*)$", text, re.MULTILINE).group(1)
+        data = {path for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+        for path in data:
+            folder = ".".join(path.parent.relative_to(ROOT).parts)
+            assert re.search(rf'"{folder}" = \[.*"\*{path.suffix}"', text), path
 
 
 def test_licence_is_apache():

@@ -5,9 +5,9 @@ import pickle
 import cv2
 import numpy as np
 import pytest
+from drawn_face import SKIN, FakeLandmarker, draw_face, place_mesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_faceswap_drawing import SKIN, FakeLandmarker, draw_face, place_mesh
 
 from faceswap import Options, Swapper
 from faceswap.blend.blending import BLEND_KINDS, feather_blend

@@ -6,8 +6,8 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from drawn_face import draw_face, place_mesh
 from skimage import data
-from test_faceswap_drawing import draw_face, place_mesh
 
 from faceswap.cli.photo import run
 from faceswap.find import detection, landmarks

@@ -6,8 +6,8 @@ import time
 import cv2
 import numpy as np
 import pytest
+from drawn_face import draw_face, place_mesh
 from skimage import data
-from test_faceswap_drawing import draw_face, place_mesh
 
 from faceswap.find import landmarks
 from faceswap.find.detection import FULL_RANGE, SHORT_RANGE

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import pytest
 import workers
+from drawn_face import FakeLandmarker, draw_face, place_mesh
 from PIL import Image
 from skimage import data
-from test_faceswap_drawing import FakeLandmarker, draw_face, place_mesh
 
 import bars
 import faceswap.__main__

@@ -8,8 +8,8 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from drawn_face import FakeLandmarker, draw_face, place_mesh
 from PIL import Image
-from test_faceswap_drawing import FakeLandmarker, draw_face, place_mesh
 
 from faceswap.cli import film as main_video
 from faceswap.cli.film import Latest, Meter, live_results, main

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_face import FakeLandmarker, draw_face, place_mesh
 from PIL import Image
-from test_faceswap_drawing import FakeLandmarker, draw_face, place_mesh
 
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 

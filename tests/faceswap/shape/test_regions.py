@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_faceswap_drawing import place_mesh
+from drawn_face import place_mesh
 
 from faceswap.shape import regions
 from faceswap.shape.geometry import signed_areas

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 import pytest
+from drawn_face import draw_face, place_mesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_faceswap_drawing import draw_face, place_mesh
 
 from faceswap.shape import warp
 from faceswap.shape.frame import Frame

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from drawn_face import draw_face, place_mesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_faceswap_drawing import draw_face, place_mesh
 
 from faceswap.shape.regions import LEFT_EYE
 from faceswap.tone import colour, grain, skin
