@@ -32,8 +32,8 @@ from faceswap.blend.mask import polygon
 from faceswap.find.landmarks import MeshLandmarker, silent_libraries
 from faceswap.find.tracking import Tracker
 from faceswap.jobs.film import swap_video
+from faceswap.media.encoder import Writer
 from faceswap.media.images import list_photos, read_image
-from faceswap.media.video import Writer
 from faceswap.shape.regions import FROM_68, LEFT_EYE, OVAL, RIGHT_EYE, box_of, face_width, mesh, mirror_points
 from faceswap.shape.warp import Maps, Source, add_rim, triangle_map
 from faceswap.swap import Options, Swapper

@@ -4,6 +4,13 @@ from faceswap import Swapper
 result = Swapper("face.png").swap(image)  # uint8 [H, W, 3] RGB in and out
 """
 
-from faceswap.swap import Options, Swapper
-
 __all__ = ["Options", "Swapper"]
+
+
+def __getattr__(name: str):
+    """Imports what is asked for only then: the commands start without it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from faceswap import swap
+
+    return getattr(swap, name)

@@ -1,34 +1,29 @@
-"""Swapping faces in one picture: `Swapper(source).swap(image)`."""
+"""Swapping faces in one picture: `Swapper(source).swap(image)`.
+
+A photo's way: the frame around a face, the source warped onto it, the mask, the tone, and the blend into the photo.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from faceswap.blend.blending import BLEND_KINDS, feather_blend, poisson_blend
-from faceswap.blend.mask import (
-    ENOUGH_EYE,
-    ENOUGH_MOUTH,
-    FEATHER,
-    FEW_PIXELS,
-    MASK_KINDS,
-    SourceSkin,
-    detail_share,
-    face_mask,
-    keep_target,
-    mouth_light,
-    mouth_share,
-    teeth_share,
-)
-from faceswap.find.landmarks import Landmarker, make_landmarker
+from faceswap.blend.blends import BLENDS
+from faceswap.blend.mask import FEW_PIXELS, Sight, SourceSkin
+from faceswap.blend.masks import MASKS
+from faceswap.blend.mouths import MOUTHS
+from faceswap.find.landmarkers import make_landmarker
+from faceswap.find.landmarks import Landmarker
 from faceswap.find.tracking import Tracker
 from faceswap.media.images import as_rgb, file_sha256, read_image
+from faceswap.options import Options
 from faceswap.shape.frame import GRID_FACE, MOVING_FACE, Frame
-from faceswap.shape.regions import LEFT_EYE, MOUTH, RIGHT_EYE, face_width, to_mesh
+from faceswap.shape.regions import face_width, to_mesh
 from faceswap.shape.warp import Maps, Source, sample
 from faceswap.tone.colour import calm_chroma_noise, correct_colour, is_grey, without_colour
 from faceswap.tone.grain import match_grain
@@ -37,50 +32,6 @@ from provenance import read_mark
 
 SURELY_SKIN = 0.7  # likeness in both faces from which their grain is compared
 SMALLEST = 8.0  # narrower faces are left alone, pixels
-MOUTH_KINDS = ("auto", "always", "never")
-
-
-def _option(default, text: str, allowed: tuple = ()):
-    """Returns a field of Options: its default, a line of help, and its choices or its lowest and highest value."""
-    return field(default=default, metadata={"help": text, "allowed": allowed})
-
-
-@dataclass(frozen=True)
-class Options:
-    """How faces are put in; every field has a flag of the same name. Plain values: comparable, hashable, picklable."""
-
-    correct_color: bool = _option(True, "give the face the light and skin tone of the picture")
-    warp_2d: bool = _option(False, "only turn, scale and shift the face, without bending it to the expression")
-    mask: str = _option(
-        "auto",
-        "auto: the face without hair and without what lies over it; oval: all of it; brows: below the brows",
-        MASK_KINDS,
-    )
-    feather: float = _option(FEATHER, "width of the soft edge as a share of the face's width", (0.0, 0.5))
-    blend: str = _option("feather", "how the edge is joined", BLEND_KINDS)
-    strength: float = _option(1.0, "0 leaves the picture as it is, 1 shows the new face fully", (0.0, 1.0))
-    keep_mouth: str = _option(
-        "auto", "keep the teeth of the picture; auto: when the new face has none to show", MOUTH_KINDS
-    )
-    match_grain: float = _option(1.0, "how far sharpness and grain follow the picture", (0.0, 1.0))
-
-    def __post_init__(self) -> None:
-        for item in fields(self):
-            value, allowed = getattr(self, item.name), item.metadata["allowed"]
-            if isinstance(item.default, bool):
-                if not isinstance(value, bool):
-                    raise ValueError(f"{item.name} must be True or False, not {value!r}")
-            elif isinstance(item.default, str):
-                if value not in allowed:
-                    raise ValueError(f"{item.name} must be one of {', '.join(allowed)}, not {value!r}")
-            elif (
-                isinstance(value, bool) or not isinstance(value, (int, float)) or not allowed[0] <= value <= allowed[1]
-            ):
-                raise ValueError(f"{item.name} must lie between {allowed[0]:g} and {allowed[1]:g}, not {value!r}")
-
-    def as_dict(self) -> dict:
-        """Returns the options by name, for metadata."""
-        return asdict(self)
 
 
 class Swapper:
@@ -88,7 +39,7 @@ class Swapper:
 
     Args:
         source: path of a picture, or uint8 [H, W, 3] RGB; its largest face is used.
-        options: how to do it.
+        options: how to do it; the usual ones when not given.
         landmarker: finds faces; MediaPipe Face Mesh when not given.
         points: [N, 2 or 3] landmarks of the source's face when they are known already.
         face: which face of the source, "largest" or its number from 0.
@@ -101,14 +52,14 @@ class Swapper:
     def __init__(
         self,
         source: str | Path | np.ndarray,
-        options: Options = Options(),
+        options: Options | None = None,
         landmarker: Landmarker | None = None,
         points: np.ndarray | None = None,
         face: int | str = "largest",
     ):
         if face == "all":
             raise ValueError("one face is put in, so all is no answer; give largest or a number from 0")
-        self.options = options
+        self.options = options or Options()
         self.landmarker = landmarker or make_landmarker()
         image = as_rgb(source) if isinstance(source, np.ndarray) else read_image(source)
         if points is None:
@@ -173,6 +124,51 @@ def choose_faces(faces: Sequence[np.ndarray], face: int | str, name: str) -> lis
     return [faces[number]]
 
 
+class Target:
+    """One face of a picture that is to be replaced.
+
+    Args:
+        image: uint8 [H, W, 3] RGB.
+        points: [468, 3] mesh points of the face, pixels of `image`.
+        grid_face: width of the face on the grid of what varies slowly, at most, pixels.
+    """
+
+    def __init__(self, image: np.ndarray, points: np.ndarray, grid_face: int):
+        self.points, self.width = points, face_width(points)
+        self.frame = Frame.around(points, image.shape[:2], grid_face)
+        self.pixels = self.frame.cut(image)  # uint8 [h, w, 3], a view
+        self.grid_points = self.frame.to_grid(points)
+
+    @cached_property
+    def grid(self) -> np.ndarray:
+        """Its pixels on the grid, uint8 [gh, gw, 3]."""
+        return self.frame.reduce(self.pixels)
+
+    @cached_property
+    def lab(self) -> np.ndarray:
+        """... in CIELAB, float32 [gh, gw, 3]."""
+        return to_lab(self.grid)
+
+    @cached_property
+    def skin(self) -> np.ndarray:
+        """Likeness of skin, float32 [gh, gw] in [0, 1]."""
+        return skin_likeness(self.lab, self.grid_points)
+
+    @cached_property
+    def grey(self) -> bool:
+        """Whether it has no colour."""
+        return is_grey(self.grid)
+
+
+@dataclass(frozen=True)
+class Worn:
+    """The source's face as it lies on a target."""
+
+    pixels: np.ndarray  # uint8 [h, w, 3]
+    skin: np.ndarray  # float32 [gh, gw] in [0, 1], likeness of skin
+    bare: np.ndarray  # float32 [gh, gw] in [0, 1], 0 where something covers it
+
+
 def swap_face(
     image: np.ndarray,
     source: Source,
@@ -187,90 +183,66 @@ def swap_face(
         image: uint8 [H, W, 3] RGB, written to inside the face only.
         source: the face to show.
         skin: what of it is bare.
-        points: [468, 3] mesh points of the face to replace, pixels of `image`.
-        grid_face: width of the face on the grid of what varies slowly, at most, pixels.
+        points, grid_face: as for `Target`.
     """
-    width = face_width(points)
-    frame = Frame.around(points, image.shape[:2], grid_face)
-    if width < SMALLEST or min(frame.size) < SMALLEST or options.strength == 0:
+    target = Target(image, points, grid_face)
+    if min(target.width, *target.frame.size) < SMALLEST or options.strength == 0:
         return False
-    target, grid_points = frame.cut(image), frame.to_grid(points)
-    maps = Maps(source.points, grid_points, frame.grid_size)
-    reduction = face_width(source.points) / width
-    place = maps.flat if options.warp_2d else maps.mesh
-    warped = sample(source, place, frame, reduction)
-    source_skin, bare = skin.at(place, options.feather)
-    if not options.warp_2d and maps.fill is not None:
-        for layer, mirrored in zip((source_skin, bare), skin.at(maps.mirrored, options.feather)):
-            layer[maps.filled] += (mirrored - layer[maps.filled]) * maps.fill[maps.filled]
-        fill_hidden(warped, source, maps, frame, reduction)
-    target_grid = frame.reduce(target)
-    grey = is_grey(target_grid)
-    if grey:
-        warped = without_colour(warped)
-    source_grid = frame.reduce(warped)
-    source_lab, target_lab = to_lab(source_grid), to_lab(target_grid)
-    if options.correct_color and reduction < FEW_PIXELS:
-        source_lab = calm_chroma_noise(source_lab, 0.5 / (reduction * frame.step))
-    target_skin = skin_likeness(target_lab, grid_points)
-    light, kind = target_lab[:, :, 0], options.mask
-    shown = face_mask(grid_points, bare, target_skin, light, maps, skin.forehead, kind, options.feather)
-    both = source_skin * target_skin * (shown > 0)
-    face = warped.astype(np.float32)
-    if options.correct_color:
-        corrected = correct_colour(source_lab, target_lab, both, grid_points)
-        shift = cv2.subtract(to_rgb(corrected), source_grid, dtype=cv2.CV_32F)
-        face += frame.enlarge(shift)
-    face = match_grain(face, target, both > SURELY_SKIN, options.match_grain, frame.step)
-    if grey:
-        face = without_colour(face)
-    mouths = skin.mouth, mouth_light(light, target_skin, grid_points)
-    shown = keep_openings(shown, source.points, points, grid_points, mouths, options.keep_mouth)
-    alpha = np.ascontiguousarray(frame.enlarge(np.clip(shown, 0, 1) * np.float32(options.strength)))
-    blend = poisson_blend if options.blend == "poisson" else feather_blend
-    target[:] = blend(face, target, alpha)
+    maps = Maps(source.points, target.grid_points, target.frame.grid_size)
+    reduction = face_width(source.points) / target.width
+    worn = warp_face(source, skin, target.frame, maps, reduction, options)
+    sight = Sight(skin, points, maps, worn.bare, target.skin, target.lab[:, :, 0], options.feather)
+    mask = MASKS[options.mask].draw(sight)
+    face = match_tone(worn.pixels, target, worn.skin * target.skin * (mask > 0), reduction, options)
+    mask = sight.without_openings(mask, MOUTHS[options.keep_mouth].keep(sight))
+    alpha = np.ascontiguousarray(target.frame.enlarge(np.clip(mask, 0, 1) * np.float32(options.strength)))
+    target.pixels[:] = BLENDS[options.blend].join(face, target.pixels, alpha)
     return True
 
 
-def fill_hidden(warped: np.ndarray, source: Source, maps: Maps, frame: Frame, reduction: float) -> None:
-    """Lets the half of the source that is seen stand in, in place, for what its other half hides.
+def warp_face(source: Source, skin: SourceSkin, frame: Frame, maps: Maps, reduction: float, options: Options) -> Worn:
+    """Returns the source's face as it lies on the frame's; where it hides a half, its other half stands in.
 
     Args:
-        warped: uint8 [h, w, 3], the warped source on the frame's rectangle.
-        reduction: source pixels per pixel of the rectangle.
+        reduction: source pixels per pixel of the frame.
     """
-    part = frame.part(*maps.filled)
-    place = frame.inside(part)
-    share = np.ascontiguousarray(part.enlarge(maps.fill[maps.filled]))
-    other = sample(source, maps.mirrored, part, reduction)
-    warped[place] = cv2.blendLinear(other, np.ascontiguousarray(warped[place]), share, 1 - share)
+
+    def wear(places: np.ndarray, frame: Frame) -> Worn:
+        return Worn(sample(source, places, frame, reduction), *skin.at(places, options.feather))
+
+    worn = wear(maps.flat if options.warp_2d else maps.mesh, frame)
+    if not options.warp_2d and maps.fill is not None:
+        part, share = frame.part(*maps.filled), maps.fill[maps.filled]
+        other, place = wear(maps.mirrored, part), frame.inside(part)
+        for own, seen in ((worn.skin[maps.filled], other.skin), (worn.bare[maps.filled], other.bare)):
+            own += (seen - own) * share
+        share = np.ascontiguousarray(part.enlarge(share))
+        own = np.ascontiguousarray(worn.pixels[place])
+        worn.pixels[place] = cv2.blendLinear(other.pixels, own, share, 1 - share)
+    return worn
 
 
-def keep_openings(
-    shown: np.ndarray,
-    source: np.ndarray,
-    target: np.ndarray,
-    grid_points: np.ndarray,
-    mouths: tuple[float, float],
-    keep_mouth: str,
-) -> np.ndarray:
-    """Returns the mask without those eyes and teeth of the target that stay because the source has none to show.
+def match_tone(pixels: np.ndarray, target: Target, skin: np.ndarray, reduction: float, options: Options) -> np.ndarray:
+    """Returns the warped face, float32 [h, w, 3] RGB, with the target's light, skin tone, sharpness and grain.
 
     Args:
-        shown: float32 [gh, gw] in [0, 1].
-        source, target: [468, 3] mesh points in their own pictures.
-        grid_points: the target's on the grid.
-        mouths: lightness of the mouth in source and target, from `mouth_light`.
-        keep_mouth: one of MOUTH_KINDS.
+        pixels: uint8 [h, w, 3] RGB, the warped face.
+        skin: float32 [gh, gw] in [0, 1], where both faces show skin.
+        reduction: source pixels per pixel of the target.
     """
-    for eye in (RIGHT_EYE, LEFT_EYE):
-        shown = keep_target(shown, grid_points, eye, detail_share(source, target, eye, ENOUGH_EYE))
-    if keep_mouth == "auto":
-        few = detail_share(source, target, MOUTH, ENOUGH_MOUTH)
-        teeth = max(mouth_share(source, target), teeth_share(*mouths, target), few)
-    else:
-        teeth = float(keep_mouth == "always")
-    return keep_target(shown, grid_points, MOUTH, teeth)
+    frame = target.frame
+    if target.grey:
+        pixels = without_colour(pixels)
+    face = pixels.astype(np.float32)
+    if options.correct_color:
+        grid = frame.reduce(pixels)
+        lab = to_lab(grid)
+        if reduction < FEW_PIXELS:
+            lab = calm_chroma_noise(lab, 0.5 / (reduction * frame.step))
+        corrected = to_rgb(correct_colour(lab, target.lab, skin, target.grid_points))
+        face += frame.enlarge(cv2.subtract(corrected, grid, dtype=cv2.CV_32F))
+    face = match_grain(face, target.pixels, skin > SURELY_SKIN, options.match_grain, frame.step)
+    return without_colour(face) if target.grey else face
 
 
 def describe(

@@ -1,9 +1,9 @@
 """A mark as an XMP packet, and back."""
 
+import html
 import json
 import re
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 from provenance.mark import VERSION, Mark
 
@@ -39,9 +39,9 @@ def to_xmp(mark: Mark) -> bytes:
         xmp=XMP,
         iptc=IPTC_EXT,
         ours=OURS,
-        version=escape(VERSION),
-        source_type=escape(SOURCE_TYPE_URI + mark.source_type),
-        settings=escape(text),
+        version=html.escape(VERSION, quote=False),
+        source_type=html.escape(SOURCE_TYPE_URI + mark.source_type, quote=False),
+        settings=html.escape(text, quote=False),
     ).encode("utf-8")
     if len(packet) > MAX_PACKET:
         raise ValueError(f"the settings are too long to be put into a picture ({len(packet)} bytes)")

@@ -32,6 +32,7 @@ FLOORS = {
         {"cli"},
         {"jobs"},
         {"swap"},
+        {"options"},
         {"blend"},
         {"tone"},
         {"find"},
@@ -70,7 +71,7 @@ def walk_running(tree: ast.AST):
 
 
 def imported_names(tree: ast.AST) -> set[str]:
-    """Return all dotted names imported anywhere in a module; `from p import q` gives p.q, whether q is a module or not."""
+    """Return all dotted names a module imports anywhere; `from p import q` gives p.q, whether q is a module or not."""
     names = set()
     for node in walk_running(tree):
         if isinstance(node, ast.Import):

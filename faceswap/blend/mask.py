@@ -1,27 +1,25 @@
-"""Where the source's face is shown: the oval, less what hides skin in the source and what lies over the face in the
-target.
+"""What masks are made of: the oval, what hides skin in the source and what lies over the face in the target.
 
 All on the reduced grid, in [0, 1]; every length is a share of the face's width.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from faceswap.shape.geometry import smoothstep
-from faceswap.shape.regions import BROW_LINE, MOUTH, OVAL, face_width, opening
+from faceswap.shape.regions import BROW_LINE, LEFT_EYE, MOUTH, OVAL, RIGHT_EYE, face_width, opening
 from faceswap.shape.warp import Maps, Source, scale_places
 from faceswap.tone.colour import calm_chroma_noise
 from faceswap.tone.skin import Zones, dark_lenses, glasses, grow_mask, skin_likeness, to_lab, uncovered
 
 COARSE = 20  # points along each side of the grid at which the distance to the oval's edge is computed
 SOURCE_FACE = 192  # the source's face is this wide when its bare skin is told from hair, pixels
-FEATHER = 0.10  # width of the soft edge / face width
-MASK_KINDS = ("auto", "oval", "brows")
 INSET = 0.01  # the edge starts this far inside the oval / face width
 SPARE = 0.012  # what covers the face is kept this much wider / face width
-FOREHEAD_SEEN = 0.5  # share of the source's forehead that must be bare for it to be used
 BROW_LIFT = 0.045  # room above the brows where the forehead is cut off / height of the face
 COVER_FEATHER = 0.6  # of the edge of what covers the face / of the oval's
 BROW_FEATHER = 0.45  # of that cut / of the oval's
@@ -151,46 +149,70 @@ def below_brows(points: np.ndarray) -> np.ndarray:
     return np.concatenate([points[list(lower), :2], points[list(BROW_LINE), :2] + lift])
 
 
-def face_mask(
-    points: np.ndarray,
-    source_shown: np.ndarray,
-    target_skin: np.ndarray,
-    target_light: np.ndarray,
-    maps: Maps,
-    forehead: float,
-    kind: str,
-    feather: float,
-) -> np.ndarray:
-    """Returns float32 [h, w]: the share of the source at each pixel of the grid.
+@dataclass(frozen=True)
+class Sight:
+    """Both faces as they are seen on the target's grid: what masks are made from."""
 
-    Args:
-        points: [468, 3] mesh points of the target on the grid.
-        source_shown: float32 [h, w] in [0, 1], 0 where something covers the source.
-        target_skin: float32 [h, w], skin likeness of the target.
-        target_light: float32 [h, w], L in [0, 100] of the target.
-        maps: of the target, for what is opposite.
-        forehead: share of the source's forehead that is bare.
-        kind: "oval" the geometric shape alone; "brows" the oval below the brows; "auto" the oval, cut at the brows when
-            hair covers the source's forehead, less hair in the source and what lies over the target's face.
-        feather: width of the soft edge / face width.
-    """
-    size, width = target_skin.shape, face_width(points)
-    inset, soft = INSET * width, max(feather * width, 0.5)
-    mask = smoothstep(inner_distance(points[list(OVAL), :2], size), inset, inset + soft)
-    if kind == "brows" or (kind == "auto" and forehead < FOREHEAD_SEEN):
-        below = inner_distance(below_brows(points), size)
-        mask = np.minimum(mask, smoothstep(below, 0, BROW_FEATHER * soft))
-    if kind != "auto":
-        return mask
-    mask = np.minimum(mask, source_shown)
-    bare = bare_parts(target_skin, points, maps, Zones(points, size))
-    if bare is not None:
-        mask = np.minimum(mask, soft_cover(bare, width, feather))
-    rims = glasses(target_light, points)
-    if rims is not None:
+    source: SourceSkin
+    target: np.ndarray  # [468, 3] mesh points in pixels of its picture
+    maps: Maps  # of source and target
+    shown: np.ndarray  # float32 [h, w] in [0, 1], 0 where something covers the source
+    skin: np.ndarray  # float32 [h, w] in [0, 1], skin likeness of the target
+    light: np.ndarray  # float32 [h, w], L in [0, 100] of the target
+    feather: float  # width of the soft edge / face width
+
+    @property
+    def points(self) -> np.ndarray:
+        """The target's mesh points [468, 3] on the grid."""
+        return self.maps.points
+
+    @property
+    def soft(self) -> float:
+        """Width of the soft edge in pixels of the grid."""
+        return max(self.feather * face_width(self.points), 0.5)
+
+    def oval(self) -> np.ndarray:
+        """Returns float32 [h, w]: 1 inside the target's face, 0 outside, with a soft edge."""
+        inset = INSET * face_width(self.points)
+        return smoothstep(inner_distance(self.points[list(OVAL), :2], self.skin.shape), inset, inset + self.soft)
+
+    def below_brows(self) -> np.ndarray:
+        """Returns float32 [h, w]: 1 below a line just above the brows, 0 above, with a soft edge."""
+        return smoothstep(inner_distance(below_brows(self.points), self.skin.shape), 0, BROW_FEATHER * self.soft)
+
+    def uncovered(self) -> np.ndarray:
+        """Returns float32 [h, w]: 1 where nothing covers either face, 0 where something does, with a soft edge."""
+        bare = bare_parts(self.skin, self.points, self.maps, Zones(self.points, self.skin.shape))
+        if bare is None:
+            return self.shown
+        return np.minimum(self.shown, soft_cover(bare, face_width(self.points), self.feather))
+
+    def beside_rims(self) -> np.ndarray | float:
+        """Returns float32 [h, w]: 0 on the rims of the target's glasses, 1 elsewhere; 1 alone when it wears none."""
+        rims = glasses(self.light, self.points)
+        if rims is None:
+            return 1.0
         near = cv2.dilate(rims, np.ones((3, 3), np.uint8)).astype(np.float32)
-        mask = mask * (1 - cv2.GaussianBlur(near, (0, 0), 0.7))
-    return mask
+        return 1 - cv2.GaussianBlur(near, (0, 0), 0.7)
+
+    def teeth_lacking(self) -> float:
+        """Returns how much of the target's teeth to keep because the source has none, or too few pixels, to show."""
+        source, target = self.maps.source, self.target
+        light = self.source.mouth, mouth_light(self.light, self.skin, self.points)
+        few = detail_share(source, target, MOUTH, ENOUGH_MOUTH)
+        return max(mouth_share(source, target), teeth_share(*light, target), few)
+
+    def without_openings(self, mask: np.ndarray, teeth: float) -> np.ndarray:
+        """Returns a mask without the eyes of the target that the source is too small to show, and a share of its mouth.
+
+        Args:
+            mask: float32 [h, w] in [0, 1].
+            teeth: that share.
+        """
+        for eye in (RIGHT_EYE, LEFT_EYE):
+            share = detail_share(self.maps.source, self.target, eye, ENOUGH_EYE)
+            mask = keep_target(mask, self.points, eye, share)
+        return keep_target(mask, self.points, MOUTH, teeth)
 
 
 def keep_target(mask: np.ndarray, points: np.ndarray, ring: tuple[int, ...], share: float) -> np.ndarray:

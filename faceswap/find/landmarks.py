@@ -20,7 +20,6 @@ from faceswap.find.graphs import MESH_SIDE, MeshNetwork, in_calling_thread
 from faceswap.shape.geometry import overlap, scale_points, transform_points
 from faceswap.shape.regions import LEFT_EYE, RIGHT_EYE, box_of, face_width, mirror_points
 
-LANDMARKERS = ("mesh", "fan")
 CROP = 320  # side of the square in which a detected face is looked for, pixels
 CROP_MARGIN = 2.0  # side of that square / longer side of the detector's box
 MESH_MARGIN = 1.35  # side of the square the mesh is made for / longer side of the upright box around its points
@@ -241,27 +240,6 @@ class FanLandmarker:
                 f"{file}: the weights of face-alignment could not be fetched ({reason}); "
                 "connect to the network once, or use the landmarks named mesh"
             ) from None
-
-
-def make_landmarker(name: str = "mesh", notice: Callable[[str], None] | None = None) -> Landmarker:
-    """Returns the landmarker of that name: "mesh" (MediaPipe, 468 points) or "fan" (face-alignment, 68 points).
-
-    Args:
-        notice: is told a line before anything is fetched from the network.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if name == "mesh":
-        return MeshLandmarker()
-    if name == "fan":
-        return FanLandmarker(notice)
-    raise ValueError(f"unknown landmarks {name!r}; there are {' and '.join(LANDMARKERS)}")
-
-
-def landmarks_name(landmarker: Landmarker) -> str:
-    """Returns the name that `make_landmarker` knows it by, or its class's."""
-    return getattr(landmarker, "name", type(landmarker).__name__)
 
 
 _silence, _silence_users = contextlib.ExitStack(), 0

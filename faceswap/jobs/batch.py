@@ -22,7 +22,8 @@ from threading import Thread
 
 import cv2
 
-from faceswap.find.landmarks import make_landmarker, silent_libraries
+from faceswap.find.landmarkers import make_landmarker
+from faceswap.find.landmarks import silent_libraries
 from faceswap.jobs.sheet import captioned, grid
 from faceswap.media.images import (
     OUTPUT_SUFFIXES,

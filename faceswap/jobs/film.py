@@ -19,8 +19,9 @@ from av.error import FFmpegError
 
 from faceswap.find.tracking import FaceChoice, Track, Tracker
 from faceswap.media.encoder import USUAL_RATE, Writer, resized
+from faceswap.media.ffmpeg import ReadError
 from faceswap.media.pipeline import Behind, ahead
-from faceswap.media.video import ReadError, expected_frames, open_video, packets_of, reading, upright
+from faceswap.media.video import expected_frames, open_video, packets_of, reading, upright
 
 AHEAD = 6  # frames and packets of sound that may be read before they are swapped
 BEHIND = 3  # ... that may wait for the encoder
@@ -110,24 +111,19 @@ def swap_video(
         writer = Writer(out, source, settings, codec, crf)
         try:
             yield from _swap_stream(source, writer, tracker, swap, show)
-            if not writer.frames:
-                raise ValueError(f"{src}: no frame could be decoded")
-        except (GeneratorExit, KeyboardInterrupt):
-            writer.close() if writer.frames else writer.discard()
-            raise
         except ReadError as error:
-            if not writer.frames:
-                writer.discard()
-                raise
             writer.close()
-            raise ReadError(f"{error}; what was made of it until there is kept in {out}") from None
-        except FFmpegError as error:
+            kept = f"; what was made of it until there is kept in {out}" if writer.frames else ""
+            raise ReadError(f"{error}{kept}") from None
+        except Exception:
             writer.discard()
-            raise OSError(f"{out}: cannot be written ({error.strerror or error})") from None
-        except BaseException:
-            writer.discard()
+            raise
+        except BaseException:  # stopped
+            writer.close()
             raise
         writer.close()
+        if not writer.frames:
+            raise ValueError(f"{src}: no frame could be decoded")
 
 
 def _swap_stream(

@@ -12,18 +12,10 @@ import cv2
 import numpy as np
 from av.error import FFmpegError
 
+from faceswap.media.ffmpeg import telling
+from faceswap.media.formats import FORMATS
 from provenance import COMPOSITE, Mark, copy_marked, remove_leftovers, temporary_beside, to_xmp, whole_file
 
-H264 = ("libx264", "yuv420p")
-# How each ending is written: video codec, pixel format; what sound it can hold, and what other sound becomes.
-FORMATS = {
-    ".mp4": (*H264, "aac mp3 ac3 eac3 alac opus flac", "aac"),
-    ".mov": (*H264, "aac mp3 ac3 alac pcm_s16le pcm_s24le", "aac"),
-    ".mkv": (*H264, "*", "aac"),
-    ".avi": ("mpeg4", "yuv420p", "mp3 ac3 pcm_s16le", "libmp3lame"),
-    ".webm": ("libvpx-vp9", "yuv420p", "opus vorbis", "libopus"),
-    ".gif": ("gif", "pal8", "", ""),
-}
 OPTIONS = {
     "libx264": {"crf": "18", "preset": "veryfast"},
     "libvpx-vp9": {"crf": "30", "b": "0", "cpu-used": "5"},
@@ -102,8 +94,8 @@ class Writer:
         crf: int | None = None,
     ):
         self.path = Path(path)
-        self._codec, self._format, self._sounds, self._sound_codec = FORMATS[self.path.suffix.lower()]
-        self._codec = codec_of(codec) if codec else self._codec
+        self._format = FORMATS[self.path.suffix.lower()]
+        self._codec = codec_of(codec) if codec else self._format.codec
         self._options = dict(OPTIONS.get(self._codec, {}))
         if self._codec in QUANTISER_CODECS:  # fixed by its bounds, since only a frame could tell it
             self._options |= dict.fromkeys(("qmin", "qmax"), str(quantiser_of(USUAL_CRF if crf is None else crf)))
@@ -115,10 +107,8 @@ class Writer:
         remove_leftovers(self.path.parent)
         self._part = temporary_beside(self.path, self.path.suffix)
         self._source = source
-        try:
+        with self._telling():
             self._out = av.open(str(self._part), "w")
-        except FFmpegError as error:
-            raise OSError(f"{path}: cannot be written ({error.strerror or error})") from None
         self._mark = Mark(COMPOSITE, settings)
         self._out.metadata["comment"] = to_xmp(self._mark).decode("utf-8")
         self._video = None
@@ -129,15 +119,18 @@ class Writer:
         self._last = None
         self.frames = 0
 
+    def _telling(self) -> contextlib.AbstractContextManager:
+        return telling(OSError, f"{self.path}: cannot be written")
+
     def _start(self, height: int, width: int) -> None:
         """Adds the streams, now that the size of the frames is known."""
         like = self._source.streams.video[0] if self._source else None
         rate = (like and (like.average_rate or like.guessed_rate)) or USUAL_RATE
         rate = Fraction(rate).limit_denominator(1001)
         video = self._out.add_stream(self._codec, rate=rate, options=self._options)
-        odd = self._format != "pal8"  # codecs that share colour between pixels want even sides
+        odd = self._format.pixels != "pal8"  # codecs that share colour between pixels want even sides
         video.width, video.height = width + odd * (width % 2), height + odd * (height % 2)
-        video.pix_fmt = self._format
+        video.pix_fmt = self._format.pixels
         context, self._size = video.codec_context, (height, width)
         fixed = self._fixed_base(like, rate)
         self._is_fixed = fixed is not None
@@ -167,16 +160,19 @@ class Writer:
     def _add_sound(self, sound: av.audio.AudioStream) -> None:
         """Copies a sound stream as it is where the format can hold it, else encodes it anew."""
         name = sound.codec_context.name
-        if self._sounds == "*" or name in self._sounds.split():
+        if self._format.sounds == "*" or name in self._format.sounds.split():
             self._copied[sound.index] = self._out.add_stream_from_template(sound)
-        elif self._sound_codec:
-            rate = sound_rate(self._sound_codec, sound.rate)
-            stream = self._out.add_stream(self._sound_codec, rate=rate)
+        elif codec := self._format.sound_codec:
+            stream = self._out.add_stream(codec, rate=sound_rate(codec, sound.rate))
             stream.codec_context.layout = "stereo" if sound.channels > 1 else "mono"
             self._recoded[sound.index] = stream
 
     def write_frame(self, image: np.ndarray, pts: int, time_base: Fraction) -> None:
-        """Writes one uint8 [H, W, 3] RGB frame at its time, at the size of the first."""
+        """Writes one uint8 [H, W, 3] RGB frame at its time, at the size of the first. Raises OSError as `Writer`."""
+        with self._telling():
+            self._write_frame(image, pts, time_base)
+
+    def _write_frame(self, image: np.ndarray, pts: int, time_base: Fraction) -> None:
         if self._video is None:
             self._start(*image.shape[:2])
         own = self._video.codec_context.time_base
@@ -190,7 +186,7 @@ class Writer:
         self.frames += 1
         waiting, self._waiting = self._waiting, []
         for packet in waiting:
-            self.write_sound(packet)
+            self._write_sound(packet)
 
     def _place(self, wanted: Fraction, own: Fraction) -> int | None:
         """Returns the time of a frame in units of `own`, after that of the frame before; None leaves the frame out.
@@ -205,7 +201,7 @@ class Writer:
 
     def _encoder_frame(self, image: np.ndarray) -> av.VideoFrame:
         """Returns a frame in the encoder's pixel format; an odd last row or column is doubled."""
-        if self._format == "pal8":
+        if self._format.pixels == "pal8":
             return paletted(image)
         bottom, right = self._video.height - image.shape[0], self._video.width - image.shape[1]
         if bottom or right:
@@ -216,13 +212,17 @@ class Writer:
             frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="rgb24")
         space, extent = self._video.codec_context.colorspace, self._video.codec_context.color_range
         return frame.reformat(
-            format=self._format,
+            format=self._format.pixels,
             dst_colorspace=space if space not in (0, 2) else None,
             dst_color_range=extent if extent in (1, 2) else None,
         )
 
     def write_sound(self, packet: av.Packet) -> None:
-        """Writes a packet of sound of the source."""
+        """Writes a packet of sound of the source. Raises OSError as `Writer`."""
+        with self._telling():
+            self._write_sound(packet)
+
+    def _write_sound(self, packet: av.Packet) -> None:
         if self._video is None:
             self._waiting.append(packet)
         elif packet.stream.index in self._copied:
@@ -235,17 +235,19 @@ class Writer:
                     self._out.mux(self._recoded[packet.stream.index].encode(frame))
 
     def close(self) -> None:
-        """Finishes the file and puts it in its place; OSError, and nothing is left behind, where that fails."""
+        """Finishes the file and puts it in its place; nothing is left behind where no frame was written.
+
+        Raises:
+            OSError: it cannot be written; nothing is left behind.
+        """
+        if not self.frames:
+            return self.discard()
         try:
-            if self._video is not None:
-                self._out.mux(self._video.encode(None))
-                for stream in self._recoded.values():
+            with self._telling():
+                for stream in (self._video, *self._recoded.values()):
                     self._out.mux(stream.encode(None))
-            self._out.close()
-            self._put_in_place()
-        except FFmpegError as error:
-            self.discard()
-            raise OSError(f"{self.path}: cannot be written ({error.strerror or error})") from None
+                self._out.close()
+                self._put_in_place()
         except BaseException:
             self.discard()
             raise

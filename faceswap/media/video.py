@@ -1,8 +1,4 @@
-"""Video files through PyAV: frames out, swapped, in again; sound, times and rotation stay.
-
-`swap_video` decodes and follows the faces in one thread, swaps in the caller's and encodes in a third, a few frames
-apart, so that memory does not grow with the length. The result is written beside its place and then renamed.
-"""
+"""Video files being read through PyAV."""
 
 from __future__ import annotations
 
@@ -12,9 +8,10 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.error import FFmpegError
 
-from faceswap.media.encoder import FORMATS, sounds_of
+from faceswap.media.encoder import sounds_of
+from faceswap.media.ffmpeg import ReadError, telling
+from faceswap.media.formats import FORMATS
 
 VIDEO_SUFFIXES = tuple(FORMATS)
 
@@ -31,10 +28,8 @@ def open_video(path: str | Path) -> av.container.InputContainer:
         raise FileNotFoundError(f"{path}: no such file")
     if path.is_dir():
         raise ValueError(f"{path}: is a folder, not a video")
-    try:
+    with telling(ValueError, f"{path}: cannot be read as a video"):
         container = av.open(str(path))
-    except FFmpegError as error:
-        raise ValueError(f"{path}: cannot be read as a video ({error.strerror or error})") from None
     if not any(stream.codec_context for stream in container.streams.video[:1]):
         container.close()
         raise ValueError(f"{path}: holds no video that can be decoded")
@@ -48,17 +43,9 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
-class ReadError(OSError):
-    """The source of a video job cannot be read any further; says in one sentence which and why."""
-
-
-@contextlib.contextmanager
-def reading(source: av.container.InputContainer) -> Iterator[None]:
-    """Tells an error of FFmpeg as one of reading that file."""
-    try:
-        yield
-    except FFmpegError as error:
-        raise ReadError(f"{source.name}: cannot be read any further ({error.strerror or error})") from None
+def reading(source: av.container.InputContainer) -> contextlib.AbstractContextManager:
+    """Returns a context that tells an error of FFmpeg as a ReadError of that file."""
+    return telling(ReadError, f"{source.name}: cannot be read any further")
 
 
 def packets_of(source: av.container.InputContainer) -> Iterator[av.Packet]:

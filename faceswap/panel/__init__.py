@@ -11,7 +11,8 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from faceswap.find.landmarks import Landmarker, landmarks_name, make_landmarker, silent_libraries
+from faceswap.find.landmarkers import landmarks_name, make_landmarker
+from faceswap.find.landmarks import Landmarker, silent_libraries
 from faceswap.jobs.sheet import before_after, fit_within
 from faceswap.media.images import (
     PHOTO_SUFFIXES,

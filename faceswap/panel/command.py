@@ -10,7 +10,7 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from faceswap.cli.photo import build_parser, options_from
-from faceswap.find.landmarks import LANDMARKERS
+from faceswap.find.landmarkers import LANDMARKERS
 from faceswap.swap import Options
 
 NARROW = {"description_width": "110px"}  # of an option's name

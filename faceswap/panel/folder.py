@@ -11,7 +11,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from faceswap.find.landmarks import LANDMARKERS, landmarks_name, silent_libraries
+from faceswap.find.landmarkers import LANDMARKERS, landmarks_name
+from faceswap.find.landmarks import silent_libraries
 from faceswap.jobs.batch import REPORT, SHEET, Job, Row, run_batch
 from faceswap.media.images import list_photos, read_image
 from faceswap.panel import SwapPanel

@@ -12,7 +12,8 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from faceswap.find.landmarks import landmarks_name, silent_libraries
+from faceswap.find.landmarkers import landmarks_name
+from faceswap.find.landmarks import silent_libraries
 from faceswap.find.tracking import Track, Tracker
 from faceswap.jobs.film import Progress, swap_video
 from faceswap.media.images import check_output

@@ -282,11 +282,11 @@ class Maps:
     """
 
     def __init__(self, source: np.ndarray, points: np.ndarray, size: tuple[int, int]):
-        self._source, self._points, self._size = source, points, size
+        self.source, self.points, self._size = source, points, size
 
     @cached_property
     def _rimmed(self) -> np.ndarray:
-        return add_rim(self._points)
+        return add_rim(self.points)
 
     @cached_property
     def _number(self) -> np.ndarray:
@@ -295,18 +295,18 @@ class Maps:
     @cached_property
     def mesh(self) -> np.ndarray:
         """Source coordinates following every landmark, float32 [h, w, 2]."""
-        outside = self._similarity(self._source)
-        return gather_map(self._number, add_rim(self._source), self._rimmed, outside)
+        outside = self._similarity(self.source)
+        return gather_map(self._number, add_rim(self.source), self._rimmed, outside)
 
     @cached_property
     def flat(self) -> np.ndarray:
         """Source coordinates of the similarity that best fits the rigid features, float32 [h, w, 2]."""
-        return similarity_map(self._similarity(self._source), self._size)
+        return similarity_map(self._similarity(self.source), self._size)
 
     @cached_property
     def mirrored(self) -> np.ndarray:
         """Source coordinates of the same place on the other half of the source's face, for `filled` [h', w', 2]."""
-        other, (rows, columns) = self._source[mesh().mirror], self.filled
+        other, (rows, columns) = self.source[mesh().mirror], self.filled
         number, corner = self._number[rows, columns], (columns.start, rows.start)
         return gather_map(number, add_rim(other), self._rimmed, self._similarity(other), corner)
 
@@ -317,12 +317,12 @@ class Maps:
         A head that is turned away shows one half squeezed or not at all. Where the target shows that half much wider,
         the half that is seen stands in for it.
         """
-        share = hidden_share(self._source, self._points)
+        share = hidden_share(self.source, self.points)
         if share.max() < LEAST_FILL:
             return None
         rim = np.zeros(2 * len(OVAL), np.float32)
         flat = np.concatenate([rim, share, np.zeros(1, np.float32)]).take(self._number)
-        soft = cv2.GaussianBlur(flat, (0, 0), max(FILL_SOFT * face_width(self._points), 0.6))
+        soft = cv2.GaussianBlur(flat, (0, 0), max(FILL_SOFT * face_width(self.points), 0.6))
         return soft if soft.max() > 0 else None  # what is hidden may lie outside the picture
 
     @cached_property
@@ -339,10 +339,10 @@ class Maps:
 
         One value for each triangle, taken in its middle; 0 where there is no face.
         """
-        middles = self._points[mesh().mirror[mesh().triangles], :2].mean(1)
+        middles = self.points[mesh().mirror[mesh().triangles], :2].mean(1)
         found = cv2.remap(values, middles[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         rim = 2 * len(OVAL)
         return np.concatenate([np.zeros(rim, np.float32), found[:, 0], np.zeros(1, np.float32)]).take(self._number)
 
     def _similarity(self, points: np.ndarray) -> np.ndarray:
-        return fit_similarity(self._points[list(RIGID), :2], points[list(RIGID), :2])
+        return fit_similarity(self.points[list(RIGID), :2], points[list(RIGID), :2])

@@ -3,37 +3,17 @@
 import cv2
 import numpy as np
 import pytest
-from drawn_face import draw_face, place_mesh
+from drawn_face import place_mesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seen_faces import FACE, POINTS, auto_mask
 
 from faceswap.blend import mask
+from faceswap.options import Options
 from faceswap.shape.regions import LEFT_EYE, MOUTH, OVAL, RIGHT_EYE, face_width
-from faceswap.shape.warp import Maps, Source
 from faceswap.tone.skin import dark_lenses, glasses, skin_likeness, to_lab, without_lines
 
-POINTS = place_mesh(eyes_apart=80)
 SIZE = (256, 256)
-FACE = draw_face(POINTS)
-
-
-def auto_mask(source=FACE, target=FACE, kind="auto", feather=mask.FEATHER, points=POINTS):
-    own, lab = Source(source, points), to_lab(target)
-    maps = Maps(own.points, points, SIZE)
-    likeness, skin = skin_likeness(lab, points), mask.SourceSkin(own)
-    shown = skin.at(maps.mesh, feather)[1]
-    return mask.face_mask(points, shown, likeness, lab[:, :, 0], maps, skin.forehead, kind, feather)
-
-
-@pytest.mark.parametrize("kind", mask.MASK_KINDS)
-def test_the_mask_lies_in_the_oval_and_shows_the_middle_of_the_face(kind):
-    found = auto_mask(kind=kind)
-    inside = mask.polygon(POINTS, OVAL, SIZE)
-    assert found.dtype == np.float32 and found.min() >= 0 and found.max() <= 1
-    assert found[inside == 0].max() == 0
-    for point in (1, 33, 263, 13, 50, 280, 105, 334):  # nose, eyes, lips, cheeks, brows
-        x, y = POINTS[point, :2].round().astype(int)
-        assert found[y, x] > (0.5 if kind == "brows" else 0.8), point
 
 
 def test_the_soft_edge_grows_with_the_face():
@@ -41,7 +21,7 @@ def test_the_soft_edge_grows_with_the_face():
     for eyes_apart in (30, 90):
         points = place_mesh(eyes_apart=eyes_apart)
         distance = mask.inner_distance(points[list(OVAL), :2], SIZE)
-        edge = mask.smoothstep(distance, 0, mask.FEATHER * face_width(points))
+        edge = mask.smoothstep(distance, 0, Options().feather * face_width(points))
         row = edge[int(points[5, 1])]
         found.append(((row > 0.02) & (row < 0.98)).sum())
     assert found[1] == pytest.approx(3 * found[0], rel=0.25)

@@ -11,6 +11,7 @@ from skimage import data
 
 from faceswap.cli.photo import run
 from faceswap.find import detection, landmarks
+from faceswap.find.landmarkers import make_landmarker
 from faceswap.shape.geometry import scale_points, transform_points
 from faceswap.shape.regions import FROM_68, LEFT_EYE, RIGHT_EYE, face_width, mirror_points, to_mesh
 
@@ -114,7 +115,7 @@ def test_pictures_without_a_face_give_an_empty_list(landmarker, shape):
 
 def test_an_unknown_landmarker_is_refused():
     with pytest.raises(ValueError, match="unknown landmarks 'dlib'"):
-        landmarks.make_landmarker("dlib")
+        make_landmarker("dlib")
 
 
 def test_the_68_points_say_before_they_fetch_anything_and_explain_a_missing_network(monkeypatch, tmp_path):
@@ -128,7 +129,7 @@ def test_the_68_points_say_before_they_fetch_anything_and_explain_a_missing_netw
         raise OSError("Name or service\nnot known")
 
     monkeypatch.setattr(face_alignment, "FaceAlignment", offline)
-    fan = landmarks.make_landmarker("fan", told.append)
+    fan = make_landmarker("fan", told.append)
     assert told == []
     with landmarks.silent_libraries(), pytest.raises(OSError, match="could not be fetched .*mesh") as caught:
         fan.find(PHOTO)
@@ -151,7 +152,7 @@ def test_the_68_points_are_asked_for_around_each_face(monkeypatch, face):
 
     monkeypatch.setattr(face_alignment, "FaceAlignment", Network)
     with landmarks.silent_libraries():
-        (found,) = landmarks.make_landmarker("fan").find(PHOTO)
+        (found,) = make_landmarker("fan").find(PHOTO)
     assert found.shape == (68, 2) and len(seen) == 1
     x0, y0, x1, y1 = seen[0]
     assert x0 < face[1, 0] < x1 and y0 < face[151, 1] < face[17, 1] < y1

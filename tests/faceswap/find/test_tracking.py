@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 from drawn_face import draw_face, place_mesh
+from drawn_film import MovingLandmarker, face_at
 from skimage import data
 
 from faceswap.find import landmarks
 from faceswap.find.detection import FULL_RANGE, SHORT_RANGE
 from faceswap.find.graphs import MESH_SIDE, MeshNetwork, in_calling_thread
-from faceswap.find.tracking import LOOK, LOOK_CLOSELY, TURNS, Tracker
-from faceswap.media.pipeline import Aside
+from faceswap.find.tracking import FORGET, LOOK, LOOK_CLOSELY, TURNS, FaceChoice, OneEuro, Tracker, face_look, smoothing
 from faceswap.shape.geometry import overlap
 from faceswap.shape.regions import LEFT_EYE, RIGHT_EYE, box_of, face_width
 
@@ -174,12 +174,6 @@ def test_what_goes_wrong_in_a_search_is_told_at_the_next_frame():
         tracker.update(frame(1, [(scenes[1]["a"], SKINS["a"])]))
 
 
-def test_a_call_aside_runs_in_another_thread_and_gives_its_result():
-    assert Aside(lambda a, b: (a + b, threading.current_thread().name), 2, 3).result() == (5, "aside")
-    with pytest.raises(ZeroDivisionError):
-        Aside(lambda: 1 / 0).result()
-
-
 @pytest.fixture(scope="module")
 def mesh():
     with landmarks.silent_libraries():
@@ -226,3 +220,97 @@ def test_the_mesh_alone_agrees_with_mediapipes_own_way(mesh):
     assert np.array_equal(whole, same)
     assert error(alone, whole) < 2.5
     assert np.abs(np.ptp(alone[:, 2]) / np.ptp(whole[:, 2]) - 1) < 0.1
+
+
+def test_the_filter_calms_a_face_at_rest_and_does_not_lag_behind_a_quick_one():
+    rng = np.random.default_rng(0)
+    points = place_mesh((200, 200), 80)
+    still, filtered = OneEuro(), []
+    for _ in range(60):
+        filtered.append(still(points + np.float32(rng.normal(0, 0.3, points.shape)), 1 / 30))
+    moves = np.abs(np.diff(filtered[10:], axis=0))[:, :, :2].mean()
+    assert moves < 0.15  # 0.34 unfiltered
+    quick = OneEuro()
+    for number in range(30):
+        moved = points + np.float32([8 * number, 0, 0])
+        last = quick(moved, 1 / 30)
+    assert np.abs(last - moved).max() < 0.02 * face_width(points)
+
+
+def test_a_jump_starts_the_filter_anew():
+    points, filtered = place_mesh((100, 100), 50), OneEuro()
+    filtered(points, 1 / 30)
+    away = points + np.float32([90, 0, 0])
+    np.testing.assert_array_equal(filtered(away, 1 / 30), away)
+
+
+def test_smoothing_depends_on_time_not_on_frames():
+    once = 1 - smoothing(2.0, 1e-3)
+    assert once**2 == pytest.approx(1 - smoothing(2.0, 2e-3), rel=1e-3)
+
+
+def crossing(step):
+    """Two people of different complexion who walk through each other; returns frames of (faces, image)."""
+    left, right = (205, 160, 135), (110, 75, 55)
+    for x in range(30, 131, step):
+        a, b = place_mesh((x, 58), 20), place_mesh((160 - x, 62), 20)
+        image = draw_face(a, SIZE, skin=left)
+        face = draw_face(b, SIZE, skin=right)
+        near = np.abs(np.arange(SIZE[1]) - (160 - x)) < 20
+        image[:, near] = face[:, near]
+        covered = abs(2 * x - 160) < 24
+        yield ([b] if covered else [a, b]), image, a, b
+
+
+@pytest.mark.parametrize("step", [2, 5])
+def test_people_who_cross_keep_their_numbers(step):
+    frames = list(crossing(step))
+    tracker = Tracker(MovingLandmarker(faces for faces, *_ in frames))
+    names = {}
+    for _, image, a, _ in frames:
+        for track in tracker.update(image):
+            who = "a" if np.abs(track.raw - a).max() < 1e-3 else "b"
+            names.setdefault(who, []).append(track.number)
+    assert len(set(names["a"])) == 1 and len(set(names["b"])) == 1
+    assert names["a"][0] != names["b"][0]
+
+
+def test_a_face_gone_for_a_moment_is_the_same_and_after_long_a_new_one():
+    points, image = face_at(80)
+    for gone, same in ((10, True), (100, False)):
+        tracker = Tracker(MovingLandmarker([[points]] * 3 + [[]] * gone + [[points]]))
+        numbers = [[t.number for t in tracker.update(image)] for _ in range(4 + gone)]
+        assert numbers[0] == [0] and numbers[-1] == ([0] if same else [1])
+
+
+def test_looks_tell_people_apart():
+    one, other = (draw_face(place_mesh((80, 60), 26), SIZE, skin=skin) for skin in ((205, 160, 135), (110, 75, 55)))
+    points = place_mesh((80, 60), 26)
+    assert np.abs(face_look(one, points) - face_look(other, points)).mean() > 8
+    assert np.abs(face_look(one, points) - face_look(one, points)).max() == 0
+
+
+def chosen(face, frames, seconds=1 / 30):
+    """Returns, for each frame of faces, the middle x of each that is chosen."""
+    choice = FaceChoice(Tracker(MovingLandmarker(frames), steady=False), face)
+    image = np.full((*SIZE, 3), 128, np.uint8)
+    return [[round(float(track.raw[:, 0].mean())) for track in choice.update(image, seconds)] for _ in frames]
+
+
+def test_the_largest_face_stays_the_chosen_one_though_it_is_out_of_sight_for_a_while():
+    small, large = place_mesh((40, 60), 12), place_mesh((110, 60), 26)
+    here, there = (round(float(points[:, 0].mean())) for points in (large, small))
+    both, other = [large, small], [small]
+    frames = [both] * 3 + [other] * 5 + [[]] * 2 + [both] * 3
+    assert chosen("largest", frames) == [[here]] * 3 + [[]] * 7 + [[here]] * 3
+    growing = [[place_mesh((40, 60), 12 + n), large] for n in range(0, 25, 3)]
+    assert chosen("largest", growing) == [[here]] * len(growing)
+    assert chosen(1, [both] * 3) == [[there]] * 3 and chosen(7, [both] * 3) == [[]] * 3
+    assert [len(xs) for xs in chosen("all", [both, other, both])] == [2, 1, 2]
+
+
+def test_another_face_is_chosen_once_the_first_is_forgotten():
+    small, large = place_mesh((40, 60), 12), place_mesh((110, 60), 26)
+    found = chosen("largest", [[large, small]] * 2 + [[small]] * 12 + [[large, small]] * 2, FORGET / 8)
+    there = round(float(small[:, 0].mean()))
+    assert found[2] == [] and found[9] == [] and found[12:] == [[there]] * 4

@@ -6,20 +6,14 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from drawn_film import SIZE, face_at, make_video, read_video, swap_film, textured
 from PIL import Image
-from test_faceswap_video import SIZE, make_video, read_video, run
 
-from faceswap.media import encoder, video
+from faceswap.media import encoder
 from provenance import COMPOSITE, read_mark
 
 BLACK_AND_WHITE = np.zeros((*SIZE, 3), np.uint8)
 BLACK_AND_WHITE[:, SIZE[1] // 2 :] = 255
-
-
-def textured(size=SIZE, seed=0):
-    """A picture of noise in blocks, which costs bytes."""
-    noise = np.random.default_rng(seed).integers(0, 256, (size[0] // 4, size[1] // 4, 3), dtype=np.uint8)
-    return np.repeat(np.repeat(noise, 4, 0), 4, 1)
 
 
 def write(path, times, codec=None, crf=None, like=None, images=None):
@@ -49,7 +43,7 @@ def test_full_range_keeps_its_black_and_white(tmp_path, name):
         out.mux(stream.encode(frame.reformat(format="yuvj420p", dst_color_range=2)))
         out.mux(stream.encode(None))
     assert brightness(tmp_path / "in.mp4")[:2] == [0, 255]
-    run(tmp_path / "in.mp4", tmp_path / name, itertools.repeat([]))
+    swap_film(tmp_path / "in.mp4", tmp_path / name, itertools.repeat([]))
     dark, bright, black, white = brightness(tmp_path / name)
     assert black <= 2 and white >= 252
     assert (dark, bright) == (pytest.approx(16, abs=2), pytest.approx(235, abs=2)) if name == "a.avi" else dark <= 1
@@ -66,7 +60,7 @@ def test_a_video_that_changes_its_size_keeps_the_first(tmp_path, name, second):
     (tmp_path / "in.ts").write_bytes(b"".join(parts))
     seen = [image.shape for image in read_video(tmp_path / "in.ts")[1]]
     assert (*SIZE, 3) in seen and (*second, 3) in seen, "the test's own video does not change its size"
-    run(tmp_path / "in.ts", tmp_path / name, itertools.repeat([]))
+    swap_film(tmp_path / "in.ts", tmp_path / name, itertools.repeat([]))
     _, images, _, _ = read_video(tmp_path / name)
     assert len(images) == len(seen) and {image.shape for image in images} == {(*SIZE, 3)}
     assert np.abs(images[-1].astype(int) - 160).max() <= 8  # the whole frame, its edges too
@@ -75,24 +69,6 @@ def test_a_video_that_changes_its_size_keeps_the_first(tmp_path, name, second):
 def test_a_camera_that_changes_its_size_is_written_at_the_first(tmp_path):
     write(tmp_path / "a.mp4", range(0, 120, 40), images=[textured(), textured((60, 80)), textured((240, 320))])
     assert {image.shape for image in read_video(tmp_path / "a.mp4")[1]} == {(*SIZE, 3)}
-
-
-def test_who_is_followed_is_not_lost_where_the_size_changes(tmp_path):
-    parts = []
-    for number, image in enumerate((textured(), textured((240, 320)))):
-        make_video(tmp_path / f"{number}.ts", [image] * 3, [512 * (3 * number + i) for i in range(3)], sound=False)
-        parts.append((tmp_path / f"{number}.ts").read_bytes())
-    (tmp_path / "in.ts").write_bytes(b"".join(parts))
-    sizes = []
-
-    class Watching:
-        def update(self, image, seconds):
-            sizes.append(image.shape[:2])
-            return []
-
-    with video.open_video(tmp_path / "in.ts") as source:
-        pieces = list(video.read_pieces(source, Watching()))
-    assert set(sizes) == {SIZE} and len(sizes) == len([p for p in pieces if p.image is not None]) == 6
 
 
 def test_quality_of_mpeg4_follows_the_flag(tmp_path):
@@ -135,7 +111,7 @@ def test_mpeg4_takes_every_rate(tmp_path, rate):
         for _ in range(frames):
             out.mux(stream.encode(av.VideoFrame.from_ndarray(BLACK_AND_WHITE, format="rgb24")))
         out.mux(stream.encode(None))
-    run(tmp_path / "in.mp4", tmp_path / "a.avi", itertools.repeat([]))
+    swap_film(tmp_path / "in.mp4", tmp_path / "a.avi", itertools.repeat([]))
     times, _, _, _ = read_video(tmp_path / "a.avi")
     assert len(times) == frames
     assert times[-1] - times[0] == pytest.approx(float((frames - 1) / rate), abs=1e-3)
@@ -163,7 +139,7 @@ def test_sound_of_a_rate_the_encoder_does_not_know_is_resampled(tmp_path, name, 
             out.mux(tone.encode(frame))
         out.mux(stream.encode(None))
         out.mux(tone.encode(None))
-    run(tmp_path / "in.mkv", tmp_path / name, itertools.repeat([]))
+    swap_film(tmp_path / "in.mkv", tmp_path / name, itertools.repeat([]))
     with av.open(str(tmp_path / name)) as source:
         heard = source.streams.audio[0]
         samples = np.concatenate([f.to_ndarray().reshape(-1) for f in source.decode(heard)])
@@ -183,3 +159,38 @@ def test_a_gif_carries_its_mark_and_plays(tmp_path):
         assert picture.n_frames == 5 and picture.info["loop"] == 0
         assert np.abs(np.asarray(picture.convert("RGB")).astype(int) - textured(seed=0)).mean() < 20
     assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
+
+
+def test_odd_sizes_are_written(tmp_path):
+    points, image = face_at(80)
+    odd = np.ascontiguousarray(image[:119, :159])
+    writer = encoder.Writer(tmp_path / "out.mp4", None, {})
+    for number in range(3):
+        writer.write_frame(odd, 40 * number, Fraction(1, 1000))
+    writer.close()
+    assert read_video(tmp_path / "out.mp4")[1][0].shape == (120, 160, 3)
+
+
+def test_a_disk_that_is_full_at_the_end_is_told_and_leaves_nothing(tmp_path):
+    class FullAtTheEnd:
+        def __init__(self, container):
+            self.container = container
+
+        def __getattr__(self, name):
+            return getattr(self.container, name)
+
+        def close(self):
+            self.container.close()
+            raise av.error.OSError(28, "No space left on device")
+
+    writer = encoder.Writer(tmp_path / "out.mp4", None, {})
+    writer.write_frame(np.zeros((64, 64, 3), np.uint8), 0, Fraction(1, 1000))
+    writer._out = FullAtTheEnd(writer._out)
+    with pytest.raises(OSError, match=r"out\.mp4: cannot be written \(No space left on device\)"):
+        writer.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_encoder_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="no such encoder"):
+        encoder.codec_of("h999")

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+from drawn_pictures import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
@@ -147,3 +148,19 @@ def test_outputs_are_checked_before_the_work(tmp_path):
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 3), (4, 5, 4)])
 def test_arrays_become_rgb(shape):
     assert images.as_rgb(np.zeros(shape, np.uint8)).shape == (4, 5, 3)
+
+
+def test_results_below_the_photos_are_no_photos_and_may_not_lie_among_them(tmp_path):
+    home = tmp_path / "photos"
+    photo, inner = small(home / "a.png"), small(home / "photos" / "b.png")
+    small(home / "out" / "a.png")
+    assert images.list_photos(home, home / "out") == [photo, inner]
+    with pytest.raises(ValueError, match="among the photos"):
+        images.list_photos(home, home)
+    with pytest.raises(ValueError, match="among the photos"):
+        images.list_photos(home, tmp_path)  # photos/photos/b.png would become photos/b.png
+    inner.unlink()
+    assert photo in images.list_photos(home, tmp_path)
+    photo.unlink()
+    with pytest.raises(ValueError, match="beside the results"):
+        images.list_photos(home, home / "out")
