@@ -7,15 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from faceswap.cli.common import (
-    add_face_flags,
-    add_landmarks_flag,
-    add_option_flags,
-    options_from,
-    plural,
-    run,
-    whole_number,
-)
+from faceswap.cli.common import add_swap_flags, options_from, plural, run, whole_number
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -24,10 +16,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--src", required=True, metavar="FACE", help="picture of the face to put in")
     parser.add_argument("--dst", required=True, metavar="DIR", help="folder of photos, with the folders below it")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of results, the report and a contact sheet")
-    add_face_flags(parser, "--src")
-    add_landmarks_flag(parser)
     parser.add_argument("--workers", type=whole_number, default=None, help="processes (default: one per processor)")
-    add_option_flags(parser)
+    add_swap_flags(parser, "--src")
     return parser
 
 

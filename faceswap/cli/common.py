@@ -13,12 +13,14 @@ from faceswap.find.landmarkers import LANDMARKERS
 from faceswap.options import Options
 
 
-def add_face_flags(parser: argparse.ArgumentParser, src: str) -> None:
-    """Adds the flags that say which faces are meant; `src` is the flag of the face that is put in."""
+def add_swap_flags(parser: argparse.ArgumentParser, src: str) -> None:
+    """Adds what all commands that put in a face know; `src` is the flag of that face."""
     parser.add_argument("--face", type=face_name, default="all", help="which faces: all, largest, or a number from 0")
     parser.add_argument(
         "--src_face", type=one_face_name, default="largest", help=f"which face of {src}: largest, or a number from 0"
     )
+    add_landmarks_flag(parser)
+    add_option_flags(parser)
 
 
 def add_landmarks_flag(parser: argparse.ArgumentParser) -> None:

@@ -8,16 +8,7 @@ from __future__ import annotations
 import argparse
 import itertools
 
-from faceswap.cli.common import (
-    add_face_flags,
-    add_landmarks_flag,
-    add_option_flags,
-    asked_to_stop,
-    notice,
-    options_from,
-    plural,
-    run,
-)
+from faceswap.cli.common import add_swap_flags, asked_to_stop, notice, options_from, plural, run
 from faceswap.find.landmarkers import make_landmarker
 from faceswap.media.formats import FORMATS
 
@@ -33,13 +24,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--video_path", metavar="FILE", help="video to put it into; without it, the webcam")
     parser.add_argument("--save_path", metavar="FILE", help=f"where to write the result; {endings}")
     parser.add_argument("--show", action="store_true", help="show the result in a window while it is made")
-    add_face_flags(parser, "--src_img")
-    add_landmarks_flag(parser)
     parser.add_argument("--codec", metavar="NAME", help=f"video encoder (default: {codecs})")
     parser.add_argument("--crf", type=int, choices=range(0, 64), metavar="0-63", help="quality, smaller is better")
     parser.add_argument("--camera", type=int, metavar="N", help="which webcam (default: 0)")
     parser.add_argument("--virtual_camera", action="store_true", help="offer the result as a camera to other programs")
-    add_option_flags(parser)
+    add_swap_flags(parser, "--src_img")
     return parser
 
 

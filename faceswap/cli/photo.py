@@ -8,15 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from faceswap.cli.common import (
-    add_face_flags,
-    add_landmarks_flag,
-    add_option_flags,
-    notice,
-    options_from,
-    plural,
-    run,
-)
+from faceswap.cli.common import add_swap_flags, notice, options_from, plural, run
 from faceswap.find.landmarkers import make_landmarker
 
 
@@ -29,12 +21,10 @@ def build_parser(prog: str = "main.py") -> argparse.ArgumentParser:
     parser.add_argument(
         "--before_after", metavar="FILE", help="also write photo and result side by side, with the face in a corner"
     )
-    add_face_flags(parser, "--src")
     parser.add_argument(
         "--list_faces", metavar="FILE", help="write the photo's faces with their numbers; may stand alone"
     )
-    add_landmarks_flag(parser)
-    add_option_flags(parser)
+    add_swap_flags(parser, "--src")
     parser.add_argument("--no_debug_window", action="store_true", help="do not show the result in a window")
     return parser
 
@@ -45,6 +35,8 @@ def swap_files(args: argparse.Namespace) -> str:
     Raises:
         OSError, ValueError: one sentence naming the file and what is wrong with it.
     """
+    from faceswap.cli.window import Window
+    from faceswap.jobs.sheet import before_after, gallery
     from faceswap.media import images
     from faceswap.swap import Swapper, choose_faces, describe
 
@@ -60,42 +52,18 @@ def swap_files(args: argparse.Namespace) -> str:
     found = landmarker.find(target.rgb)
     faces = choose_faces(found, args.face, args.dst)
     if args.list_faces:
-        write_gallery(args.list_faces, target.rgb, found)
+        images.write_plain(args.list_faces, gallery(target.rgb, found))
     if swapper is None:
         return f"{plural(len(found), 'face')} found, shown in {args.list_faces}"
     result = swapper.swap(target.rgb, faces)
     settings = describe(args.src, args.dst, options, len(faces), args.face, args.src_face, args.landmarks)
     images.write_picture(args.out, images.with_pixels(target, result), settings)
     if args.before_after:
-        write_before_after(args.before_after, target.rgb, result, args.src, settings)
+        sheet = before_after(target.rgb, result, images.read_image(args.src))
+        images.write_picture(args.before_after, images.Picture(sheet), settings)
     if not args.no_debug_window:
-        show(result, args.out)
+        Window(True, args.out).show_until_closed(result)
     return f"{plural(len(faces), 'face')} swapped, written to {' and '.join(outputs)}"
-
-
-def write_gallery(path: str, image, faces: list) -> None:
-    """Writes the faces of a photo with their numbers."""
-    from faceswap.jobs.sheet import gallery
-    from faceswap.media.images import write_plain
-
-    write_plain(path, gallery(image, faces))
-
-
-def write_before_after(path: str, target, result, src: str, settings: dict) -> None:
-    """Writes photo and result side by side."""
-    from faceswap.jobs.sheet import before_after
-    from faceswap.media.images import Picture, read_image, write_picture
-
-    write_picture(path, Picture(before_after(target, result, read_image(src))), settings)
-
-
-def show(image, title: str) -> None:
-    """Shows a picture until a key is pressed or the window is closed; one line where windows cannot be opened."""
-    from faceswap.cli.window import Window
-
-    window = Window(True, title)
-    window.show(image)
-    window.wait()
 
 
 def main(argv: list[str] | None = None, prog: str = "main.py") -> int:

@@ -34,8 +34,9 @@ class Window:
         key = cv2.waitKey(1) & 0xFF
         self.closed = key in (ord("q"), ESCAPE) or self._gone()
 
-    def wait(self) -> None:
-        """Waits until a key is pressed or the window is closed."""
+    def show_until_closed(self, image: np.ndarray) -> None:
+        """Shows a frame until a key is pressed or the window is closed."""
+        self.show(image)
         while self.open and cv2.waitKey(50) < 0 and not self._gone():
             pass
 

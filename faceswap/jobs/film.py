@@ -90,10 +90,7 @@ def swap_video(
     crf: int | None = None,
     show: Callable[[np.ndarray], None] | None = None,
 ) -> Iterator[Progress]:
-    """Yields the progress after each frame while a video is swapped; the file is there when the iterator ends.
-
-    Closed early, or where the source cannot be read any further, what was written so far is finished and kept, unless
-    it is nothing.
+    """Yields the progress after each frame of a video; closed early or broken off, what there is so far is kept.
 
     Args:
         src: path of the video.
@@ -107,21 +104,12 @@ def swap_video(
         ReadError: the source cannot be read any further.
         OSError, ValueError: the video cannot be read or written; nothing is left behind.
     """
-    with contextlib.closing(open_video(src)) as source:
-        writer = Writer(out, source, settings, codec, crf)
+    with contextlib.closing(open_video(src)) as source, Writer(out, source, settings, codec, crf) as writer:
         try:
             yield from _swap_stream(source, writer, tracker, swap, show)
         except ReadError as error:
-            writer.close()
             kept = f"; what was made of it until there is kept in {out}" if writer.frames else ""
             raise ReadError(f"{error}{kept}") from None
-        except Exception:
-            writer.discard()
-            raise
-        except BaseException:  # stopped
-            writer.close()
-            raise
-        writer.close()
         if not writer.frames:
             raise ValueError(f"{src}: no frame could be decoded")
 

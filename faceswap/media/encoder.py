@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from av.error import FFmpegError
 
-from faceswap.media.ffmpeg import telling
+from faceswap.media.ffmpeg import ReadError, telling
 from faceswap.media.formats import FORMATS
 from provenance import COMPOSITE, Mark, copy_marked, remove_leftovers, temporary_beside, to_xmp, whole_file
 
@@ -233,6 +233,16 @@ class Writer:
             with contextlib.suppress(FFmpegError):  # a damaged packet is a moment of silence
                 for frame in packet.decode():
                     self._out.mux(self._recoded[packet.stream.index].encode(frame))
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_) -> None:
+        """Finishes the file, also when stopped or where there is no more to read; leaves nothing after other errors."""
+        if kind is not None and issubclass(kind, Exception) and not issubclass(kind, ReadError):
+            self.discard()
+        else:
+            self.close()
 
     def close(self) -> None:
         """Finishes the file and puts it in its place; nothing is left behind where no frame was written.
