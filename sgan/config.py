@@ -11,6 +11,7 @@ MAX_STEP = 8  # 1024 x 1024
 RESOLUTIONS = tuple(2 ** (step + 2) for step in range(MAX_STEP + 1))
 R1_GAMMA_PER_PIXEL = 0.0002  # r1_gamma = 0.0002 * resolution^2 / batch_size, arXiv 2006.06676, appendix C
 STATE_PATTERN = "state-" + "[0-9]" * 9 + ".safetensors"  # training states in a run folder
+DEFAULT_CHECKPOINT = "checkpoints/faces"  # the one that comes with the project
 FOREIGN_NAME = "trained.pth"  # SiskonEmilia/StyleGAN-PyTorch's state, in whatever folder it trained
 DEFAULT_LEARNING_RATE = 0.002  # for resolutions that the dict leaves out (arXiv 1912.04958, appendix B)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,8 +11,10 @@ import numpy as np
 from faceswap.find.landmarks import silent_libraries
 from faceswap.jobs.match import Look, measure_look, misfit
 from faceswap.jobs.sheet import fit_within
-from faceswap.panel import SwapPanel
-from panels import LABEL, Message, OnMainThread, Panel, TaskStarter, show_all, to_jpeg
+from faceswap.panel.swap import Swap
+from panels.pages import JobPanel
+from panels.parts import button, labelled, wrapped
+from panels.pictures import to_jpeg
 
 BEST = 12
 MOST = 1000  # candidates
@@ -22,57 +23,36 @@ SAY_EVERY = 10  # candidates
 SIDE = 112  # of a shown candidate, pixels
 
 
-class FitPanel(Panel):
+class FitPanel(JobPanel):
     """Ranks generated faces by how well pose, light and skin tone fit the photo of a swap panel.
 
     candidates(n): yields n pairs of a hashable key and a uint8 [R, R, 3] RGB picture; choose(key): takes one.
     """
 
-    def __init__(self, swap: SwapPanel, candidates: Callable[[int], Iterator], choose: Callable[[Any], None]):
+    kept = "what was measured is kept"
+
+    def __init__(self, swap: Swap, candidates: Callable[[int], Iterator], choose: Callable[[Any], None]):
+        super().__init__(swap.message.details)
         self.swap, self.candidates, self.choose = swap, candidates, choose
         self.looks: dict[Any, Look | None] = {}  # of candidates measured before, the oldest first
         self.best: list[tuple[float, Any, bytes]] = []  # misfit, key, JPEG
-        self.stopped, self.seen, self.without = False, 0, 0
-        wide = widgets.Layout(width="440px")
-        self.count = widgets.IntSlider(
-            200, min=20, max=MOST, step=20, description="candidates", style=LABEL, layout=wide
-        )
-        self.button = widgets.Button(description="find a face that fits", icon="search", button_style="info")
-        self.button.layout.width = "auto"
-        self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
-        self.button.on_click(TaskStarter(self.run))
-        self.stop_button.on_click(lambda _: self.stop())
-        self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="99%"))
-        self.shown_best = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap"))
-        self.message = Message(details=swap.message.details)
-        top = widgets.HBox([self.count, self.button, self.stop_button], layout=widgets.Layout(flex_flow="row wrap"))
-        super().__init__([top, self.bar, self.shown_best, self.message])
+        self.seen, self.without = 0, 0
+        self.count = widgets.IntSlider(200, min=20, max=MOST, step=20, **labelled("candidates"))
+        self.start.description, self.start.icon, self.start.button_style = "find a face that fits", "search", "info"
+        self.start.layout.width = "auto"
+        self.shown_best = wrapped()
+        self.children = [wrapped(self.count, self.start, self.stop_button), self.bar, self.shown_best, self.message]
         self.add_class("ruf-fit")
 
-    def stop(self) -> None:
-        """Ends the search; the best so far are shown."""
-        self.stopped = True
-
-    async def run(self) -> FitPanel:
-        """Searches; the panel then shows the best. What is wrong is told in it."""
-        self.stopped, self.seen, self.message.value = False, 0, ""
-        self.button.disabled, self.stop_button.disabled = True, False
-        n = min(self.count.value, MOST)  # a browser can set both the slider's value and its end
-        self.bar.max, self.bar.value = n, 0
-        try:
-            target = self.target()
-            self.best, self.without = [], 0
-            with silent_libraries():
-                await show_all(self._measuring(n, target), self._count)
-            self._show_best()
-        except (OSError, ValueError, RuntimeError) as error:
-            self.message.fail(error)
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            self.message.say("interrupted")
-            raise
-        finally:
-            self.button.disabled, self.stop_button.disabled = False, True
-        return self
+    def work(self) -> Iterator[Any]:
+        """The keys of the candidates, each measured; then the best are shown."""
+        self.seen = self.bar.value = 0
+        self.bar.max = min(self.count.value, MOST)  # a browser can set both the slider's value and its end
+        target = self.target()
+        self.best, self.without = [], 0
+        with silent_libraries():
+            yield from self._measuring(self.bar.max, target)
+        self._show_best()
 
     def target(self) -> Look:
         """The look of the first chosen face of the photo; ValueError when there is none."""
@@ -85,7 +65,7 @@ class FitPanel(Panel):
         return look
 
     def _measuring(self, n: int, target: Look) -> Iterator[Any]:
-        """The keys of the candidates, each measured; what was measured before is not measured again."""
+        """The keys of n candidates; what was measured before is not measured again."""
         for key, picture in self.candidates(n):
             if self.stopped:
                 return
@@ -109,7 +89,8 @@ class FitPanel(Panel):
             self.best.sort(key=lambda candidate: candidate[0])
             del self.best[BEST:]
 
-    def _count(self, key: Any) -> None:
+    def show(self, key: Any) -> None:
+        """Counts a candidate."""
         self.seen += 1
         self.bar.value = self.seen
         if self.seen % SAY_EVERY == 0:
@@ -120,9 +101,9 @@ class FitPanel(Panel):
         cells = []
         for value, key, jpeg in self.best:
             picture = widgets.Image(value=jpeg, format="jpeg")
-            take = widgets.Button(description=f"take ({value:.1f})", layout=widgets.Layout(width=f"{SIDE}px"))
+            take = button(f"take ({value:.1f})", lambda key=key: self.choose(key))
+            take.layout.width = f"{SIDE}px"
             take.tooltip = f"{key}; 0: fits perfectly; from 1 on a difference is noticed"
-            take.on_click(OnMainThread(lambda key=key: self.choose(key)))
             cells.append(widgets.VBox([picture, take]))
         self.shown_best.children = cells
         text = f"{self.seen} candidates, {self.without} without a clear face; the smaller the number the better"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
 import ipywidgets as widgets
 from PIL import Image
 
 from faceswap.find.landmarks import Landmarker
-from faceswap.panel import SwapPanel
-from panels import Fixed, Message, download_link
+from faceswap.panel.swap import Swap
+from panels.messages import Message
+from panels.parts import Fixed, download_link
 from provenance.leftovers import temporary_folder
 
 LARGEST_UPLOAD = 12 * 2**20  # bytes
@@ -19,30 +19,22 @@ LARGEST_PICTURE = 24_000_000  # pixels
 FORMATS = ("JPEG", "PNG", "WEBP")  # what browsers show; other decoders are not for files of strangers
 
 
-class SwapPage(SwapPanel):
-    """A SwapPanel whose user may be anybody: sees no paths, and can reach none; what is uploaded goes with the kernel.
+class SwapPage(Swap):
+    """A swap whose user may be anybody: sees no paths, and can reach none; what is uploaded goes with the kernel.
 
-    body: path of the photo to begin with.
+    body: path of the photo to begin with; landmarker: as of `Swap`.
     """
 
     def __init__(self, body: str = "", landmarker: Landmarker | None = None):
-        self.folder = temporary_folder()
-        self.download = widgets.HTML()
-        super().__init__(body, str(Path(self.folder.name) / "output.jpg"), landmarker)
+        self.folder, self.download = temporary_folder(), widgets.HTML()
+        out = Fixed(str(Path(self.folder.name) / "output.jpg"))
+        super().__init__(Fixed(str(body)), out, Message(details=False), self._check_upload, landmarker)
         self.save_button.description, self.save_button.icon = "Make at full size", "magic"
         self.save_button.layout.width = "auto"
-
-    def _make_message(self) -> Message:
-        return Message(details=False)
-
-    def _make_paths(self, body: str, out: str) -> tuple[Any, Any]:
-        return Fixed(body), Fixed(out)
-
-    def _rows_below(self) -> list[widgets.Widget]:
-        return [widgets.HBox([self.save_button, self.download])]
-
-    def _choice(self) -> list[widgets.Widget]:
-        return [self.body_upload]
+        self.arrange([self.body_upload], [widgets.HBox([self.save_button, self.download])])
+        self.on_change(self._forget_download)
+        if body:
+            self.set_body(body)
 
     def _check_upload(self, name: str, content: bytes) -> None:
         if len(content) > LARGEST_UPLOAD:
@@ -62,7 +54,7 @@ class SwapPage(SwapPanel):
             if str(path) not in (self.face_path, self.taken):
                 path.unlink()
 
-    def _show_command(self) -> None:
+    def _forget_download(self) -> None:
         self.download.value = ""  # it was of another picture
 
     def save(self) -> list[Path]:

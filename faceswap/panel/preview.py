@@ -1,17 +1,21 @@
-"""What a live preview is made of: a numbered thumbnail, a reduced view, a wipe between before and after."""
+"""A live preview: a reduced view of the photo, and a line that is wiped across between before and after."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import html
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
+import ipywidgets as widgets
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
-from faceswap.jobs.sheet import fit_within
+from faceswap.panel.options import NARROW
 from faceswap.shape.geometry import bounding_rect, scale_points
-from faceswap.shape.regions import box_of, face_width
+from faceswap.shape.regions import face_width
+from panels.parts import ImageView, observe
+from panels.pictures import to_jpeg
 
 PREVIEW_PIXELS = 1_000_000  # of the preview at most, so that it follows a slider
 ZOOM_MARGIN = 0.7  # room around the faces in the close-up / face width
@@ -23,22 +27,6 @@ class View:
 
     image: np.ndarray
     faces: list[np.ndarray]
-
-
-def number_faces(image: np.ndarray, faces: Sequence[np.ndarray], chosen: Sequence[int], side: int) -> np.ndarray:
-    """A small copy of a photo with a numbered box around each face, the chosen ones in green, uint8 RGB."""
-    small = fit_within(image, side, side * 2)
-    picture = Image.fromarray(small)
-    draw, scale = ImageDraw.Draw(picture), small.shape[1] / image.shape[1]
-    font = ImageFont.load_default(size=18)
-    for number, points in enumerate(faces):
-        x0, y0, x1, y1 = box_of(points) * scale
-        colour = (30, 200, 60) if number in chosen else (160, 160, 160)
-        draw.rectangle((x0, y0, x1, y1), outline=colour, width=2)
-        text = str(number)
-        draw.rectangle(draw.textbbox((x0, max(y0 - 20, 0)), text, font=font), fill=(0, 0, 0))
-        draw.text((x0, max(y0 - 20, 0)), text, fill=colour, font=font)
-    return np.asarray(picture)
 
 
 def make_view(image: np.ndarray, faces: Sequence[np.ndarray], zoom: bool) -> View:
@@ -67,3 +55,35 @@ def wipe(before: np.ndarray, after: np.ndarray, share: float) -> np.ndarray:
     if 0 < at < before.shape[1]:
         out[:, at - 1 : at + 1] = 255
     return out
+
+
+class Preview(widgets.VBox):
+    """The photo before and after. recut: called on the kernel's main thread when another part is to be shown."""
+
+    def __init__(self, recut: Callable[[], Any]):
+        self.view: View | None = None
+        self.after: np.ndarray | None = None
+        self.line = widgets.FloatSlider(0, min=0, max=1, step=0.01, description="before | after", style=NARROW)
+        self.line.layout.width, self.line.readout = "420px", False
+        self.line.tooltip = "slide a line across: before on its left, after on its right"
+        observe([self.line], self._draw)
+        self.zoom = widgets.Checkbox(description="close-up of the face", indent=False)
+        observe([self.zoom], recut)
+        self.image = ImageView(format="jpeg", layout=widgets.Layout(width="100%", object_fit="contain"))
+        self.image.add_class("ruf-preview")
+        self.caption = widgets.HTML()
+        wide = widgets.Layout(flex="1 1 420px", max_width="720px")
+        super().__init__([widgets.HBox([self.line, self.zoom]), self.image, self.caption], layout=wide)
+
+    def cut(self, photo: np.ndarray, faces: Sequence[np.ndarray]) -> None:
+        """Takes the part of a photo that is to be shown."""
+        self.view = make_view(photo, faces, self.zoom.value)
+
+    def show(self, after: np.ndarray, caption: str) -> None:
+        """Shows what became of the view, uint8 [h, w, 3] RGB of its size."""
+        self.after, self.caption.value = after, html.escape(caption)
+        self._draw()
+
+    def _draw(self) -> None:
+        if self.after is not None:
+            self.image.value = to_jpeg(wipe(self.view.image, self.after, self.line.value))

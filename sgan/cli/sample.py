@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bars import progress_bar
-from sgan.config import ConfigError
+from sgan.config import DEFAULT_CHECKPOINT, ConfigError
 
-DEFAULT_CHECKPOINT = "checkpoints/faces"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 MAX_SEED = 2**32 - 1
 QUICK = 32 * 4**4  # faces times 4^step that are drawn before a progress bar is worth it: 32 of 64 x 64

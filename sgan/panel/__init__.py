@@ -1,20 +1,12 @@
-"""The widgets of notebooks/SGAN.ipynb: settings, training, and a look at the faces that a checkpoint makes."""
+"""The widgets of notebooks/SGAN.ipynb: settings, training, and a look at the faces that a checkpoint makes.
 
-from pathlib import Path
+Beside `cli`, and like it on top of the rest of `sgan`; nothing but notebooks imports from here.
+"""
 
-from sgan.panel.faces import FacePanel
-from sgan.panel.form import ConfigForm, show_folder
+from sgan.panel.faces import FacePanel, newest_checkpoint
+from sgan.panel.folder import show_folder
+from sgan.panel.form import ConfigForm
+from sgan.panel.page import FacePage, PersonPage
 from sgan.panel.train import TrainPanel
-from sgan.weights.checkpoint import find_checkpoint
-from sgan.weights.formats import CheckpointError
 
-__all__ = ["ConfigForm", "FacePanel", "TrainPanel", "newest_checkpoint", "show_folder"]
-
-
-def newest_checkpoint(run_dir: str | Path, otherwise: str | Path) -> str:
-    """`run_dir` when a checkpoint is there, else the other one."""
-    try:
-        find_checkpoint(run_dir)
-    except CheckpointError:
-        return str(otherwise)
-    return str(run_dir)
+__all__ = ["ConfigForm", "FacePage", "FacePanel", "PersonPage", "TrainPanel", "newest_checkpoint", "show_folder"]

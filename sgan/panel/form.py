@@ -1,15 +1,15 @@
-"""The form of all training settings and the live sliders, built from sgan.config; and a look at a folder."""
+"""The form of all training settings, built from sgan.config."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
-import numpy as np
 
-from panels import LABEL, Message, Panel, Shown
+from panels.messages import Message
+from panels.pages import Panel
+from panels.parts import labelled
 from sgan.config import (
     DEFAULT_LEARNING_RATE,
     PRESETS,
@@ -21,19 +21,11 @@ from sgan.config import (
     from_dict,
     resolution_of,
 )
-from sgan.data.dataset import DataError, list_images
-from sgan.data.inspection import inspect_pictures, sheet_pictures, to_text
-from sgan.viz import make_grid
 
 PRESET_NAMES = {"CPU, 64 pixels": "cpu", "one GPU, 256 pixels": "gpu", "CelebA, 1024 pixels": "celeba1024"}
 GROUPS = (("Data and run", TrainConfig), ("Live", HParams), ("Networks", ModelConfig))
-LIVE = ("learning_rate", "r1_gamma", "ada_target", "DGR", "n_show_loss")  # sliders beside a running training
-NARROW = {"description_width": "110px"}  # of a live slider's name
 SLIDER_STEPS = 100  # a range with more whole numbers is a box instead of a slider
-LOG_DECADES = 6  # width of a logarithmic slider whose range starts at 0
 UNBOUNDED = 2**31 - 1
-SHEET = 24  # pictures on a contact sheet
-FULL_REPORT = 5000  # pictures
 
 
 class ResolutionTable(widgets.GridBox):
@@ -96,7 +88,7 @@ class Field:
 def make_widget(f: dataclasses.Field) -> widgets.Widget:
     """The box, list or slider that fits a field's type and range."""
     meta = f.metadata
-    common = dict(description=f.name, style=LABEL, layout=widgets.Layout(width="420px"))
+    common = labelled(f.name, 420)
     low, high = meta["min"], UNBOUNDED if meta["max"] is None else meta["max"]
     if meta["choices"]:
         return widgets.Dropdown(options=meta["choices"], value=f.default, **common)
@@ -216,49 +208,3 @@ def describe(config: TrainConfig) -> str:
     sizes = [resolution_of(step) for step in range(config.step, config.max_step + 1)]
     growth = " > ".join(f"{size} px (batch {config.batch_size_at(size)})" for size in sizes)
     return f"{growth}; {config.n_sample_total:,} images in all"
-
-
-def live_widget(name: str, value: float) -> widgets.Widget | None:
-    """The slider or box for a hyper-parameter of a running training; None when there is no such parameter."""
-    f = HParams.__dataclass_fields__.get(name)
-    if f is None:
-        return None
-    meta = f.metadata
-    common = dict(description=name, style=NARROW, layout=widgets.Layout(width="424px"), continuous_update=False)
-    common["tooltip"] = meta["help"]
-    low, high = meta["min"], meta["max"]
-    if meta["log"]:
-        top = np.log10(high)
-        bottom = np.log10(low) if low else top - LOG_DECADES
-        if value and not low:
-            bottom = min(bottom, np.floor(np.log10(value)))  # what holds is shown, however small
-        span = dict(base=10, min=bottom, max=top, step=0.02, readout_format=".2g")
-        return widgets.FloatLogSlider(value=max(value, 10**bottom), **span, **common)
-    if f.type is int:
-        kind = widgets.IntSlider if high - low <= SLIDER_STEPS else widgets.BoundedIntText
-        return kind(value=value, min=low, max=high, **common)
-    return widgets.FloatSlider(value=value, min=low, max=high, step=0.01, **common)
-
-
-def show_folder(folder: str | Path) -> Shown:
-    """What is in a folder or zip of pictures: a report and some of them, spread over the whole.
-
-    Above FULL_REPORT pictures only their number: looking into each would take minutes.
-    """
-    if not str(folder):
-        return Shown("No folder is chosen: set image_folder_path to a folder of face pictures to train on them.")
-    try:
-        count = len(list_images(folder))
-        if count > FULL_REPORT:
-            text = f"{count} pictures below {folder}; for a report on each: python -m sgan inspect {folder}"
-        else:
-            text = shorten(to_text(inspect_pictures(folder)))
-        return Shown(text, make_grid(sheet_pictures(folder, count=SHEET), 12))
-    except DataError as error:
-        return Shown(str(error))
-
-
-def shorten(text: str, lines: int = 30) -> str:
-    """The first lines of a text, and how many more there are."""
-    parts = text.splitlines()
-    return "\n".join(parts[:lines] + ([f"... and {len(parts) - lines} lines more"] if len(parts) > lines else []))

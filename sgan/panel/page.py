@@ -8,14 +8,16 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from panels import Fixed, Message, OnMainThread, Panel, download_link, smooth_enlarge, to_png
+from panels.messages import Message
+from panels.pages import Panel
+from panels.parts import button, download_link, observe
+from panels.pictures import smooth_enlarge, to_png
 from provenance import GENERATED, Mark, write_image
-from sgan.cli.sample import DEFAULT_CHECKPOINT
-from sgan.faces.persona import MAX_BYTES, PersonaError, read_persona
+from sgan.config import DEFAULT_CHECKPOINT
 from sgan.faces.sampling import draw_images, seeds_to_ws
 from sgan.launch.run import resolve_device
-from sgan.panel.classes import ClassChoice
-from sgan.panel.faces import SLIDER_SEEDS, FacePanel
+from sgan.panel.faces import Faces
+from sgan.panel.tabs.person import SLIDER_SEEDS, ClassChoice, Person
 from sgan.weights.checkpoint import load_generator
 
 SHOWN_SIDE = 512  # pixels
@@ -37,12 +39,10 @@ class PersonPage(Panel):
         self.G = load_generator(checkpoint, resolve_device("auto"))
         side = widgets.Layout(width=f"{SHOWN_SIDE}px", max_width="100%", object_fit="contain")
         self.image = widgets.Image(format="png", layout=side)
-        self.button = widgets.Button(description="another person who does not exist", icon="random")
-        self.button.button_style, self.button.layout.width = "info", "auto"
-        self.button.on_click(OnMainThread(self.another))
+        self.button = button("another person who does not exist", self.another, "random", "info", wide=True)
         self.download, self.class_choice = widgets.HTML(), ClassChoice()
         self.class_choice.offer(self.G)
-        self.class_choice.observe(OnMainThread(self.another), "value")
+        observe([self.class_choice], self.another)
         column = widgets.Layout(align_items="center", grid_gap="12px")
         super().__init__([self.image, self.class_choice, self.button, self.download], layout=column)
         self.add_class("ruf-person")
@@ -64,29 +64,17 @@ class PersonPage(Panel):
         return f"person {self.seed}"
 
 
-class FacePage(FacePanel):
-    """The first tab of a FacePanel, and its persona by upload; exports are downloads."""
+class FacePage(Faces):
+    """The face of a FacePanel, and its persona by upload; the picture is a download."""
 
-    def _build(self, checkpoint: str, seed: int, folder: str) -> None:
-        self.message, self.checkpoint = Message(details=False), Fixed(checkpoint)
-        auto = widgets.Layout(width="auto")
-        self.upload = widgets.FileUpload(accept=".json", description="load a persona", layout=auto)
-        self.upload.observe(OnMainThread(self._take_upload), "value")
-        self.source, self.tabs, self.export = self.upload, self._build_face(min(seed, SLIDER_SEEDS)), widgets.HTML()
+    def __init__(self, checkpoint: str = DEFAULT_CHECKPOINT, seed: int = 7):
+        self.message, self.download = Message(details=False), widgets.HTML()
+        self.face = Person(self)
+        super().__init__([self.face.upload, self.face, self.download, self.message])
+        self.add_class("ruf-faces")
+        self.face.start_at(min(seed, SLIDER_SEEDS))
+        self.on_face(self._offer)
+        self.message.attempt(lambda: self.load_generator(checkpoint))
 
-    def _show_loaded(self) -> None:
-        self.draw()
-
-    def draw(self) -> None:
-        """Draws the face that the controls describe, and makes it ready for download."""
-        super().draw()
-        self.export.value = download_link(marked_png(self.picture, self.settings()), "face.png", "save the face")
-
-    def _take_upload(self) -> None:
-        if self.upload.value:
-            self.attempt(lambda: self._take_file(self.upload.value[0]))
-
-    def _take_file(self, file: Any) -> None:
-        if len(file.content) > MAX_BYTES:
-            raise PersonaError(f"{file.name} is too large to be a persona")
-        self.take_persona(read_persona(bytes(file.content), file.name))
+    def _offer(self, picture: np.ndarray, settings: dict[str, Any]) -> None:
+        self.download.value = download_link(marked_png(picture, settings), "face.png", "save the face")

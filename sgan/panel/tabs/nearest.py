@@ -1,10 +1,11 @@
-"""The tab of the face panel that looks for the shown face among the training pictures."""
+"""The shown face looked for among the training pictures."""
 
 from typing import Any
 
 import ipywidgets as widgets
 
-from panels import LABEL, OnMainThread, enlarge, to_png
+from panels.parts import button, labelled
+from panels.pictures import enlarge, to_png
 from sgan.data.dataset import open_dataset
 from sgan.faces.nearest import SIDE, nearest_images
 
@@ -12,27 +13,26 @@ SHOWN = 128  # side of a shown picture, pixels
 
 
 class NearestTab(widgets.VBox):
-    """A folder, a button, and the training pictures nearest to the face that `faces`, the FacePanel, shows."""
+    """A folder, a button, and the training pictures nearest to the face that `panel`, the FacePanel, shows."""
 
-    def __init__(self, faces: Any, folder: str = ""):
-        self.faces = faces
-        wide = widgets.Layout(width="520px")
-        self.folder = widgets.Text(folder, description="training pictures", style=LABEL, layout=wide)
+    def __init__(self, panel: Any):
+        self.panel = panel
+        self.folder = widgets.Text(panel.folder, **labelled("training pictures", 520))
         self.folder.tooltip = "folder or zip that the checkpoint was trained on"
-        self.button = widgets.Button(description="find the nearest", icon="search", layout=widgets.Layout(width="auto"))
-        self.button.on_click(OnMainThread(lambda: faces.attempt(self.find)))
+        self.button = button("find the nearest", lambda: panel.message.attempt(self.find), "search", wide=True)
         self.row = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap"))
         super().__init__([widgets.HBox([self.folder, self.button]), self.row])
 
     def find(self) -> None:
         """Shows the face and the training pictures nearest to it."""
-        G = self.faces.need_generator()
+        face, message = self.panel.face, self.panel.message
+        G = face.need_generator()
         if not self.folder.value:
             raise ValueError("give the folder of pictures that the checkpoint was trained on")
-        self.faces.message.say("looking through the pictures; the first time they are decoded, which takes a while")
+        message.say("looking through the pictures; the first time they are decoded, which takes a while")
         dataset = open_dataset(self.folder.value, G.config.resolution)
-        order, distances = nearest_images(dataset.pixels[min(SIDE, G.config.resolution)], self.faces.picture)
-        cells = [(self.faces.picture, "this face")]
+        order, distances = nearest_images(dataset.pixels[min(SIDE, G.config.resolution)], face.picture)
+        cells = [(face.picture, "this face")]
         for index, distance in zip(order, distances):
             picture = dataset.pixels[2 ** (G.trained_step + 2)][index]
             cells.append((picture, f"{dataset.names[index]}: {distance:.0f}"))
@@ -41,4 +41,4 @@ class NearestTab(widgets.VBox):
             widgets.VBox([widgets.Image(value=to_png(enlarge(picture, SHOWN)), layout=layout), widgets.Label(text)])
             for picture, text in cells
         ]
-        self.faces.message.say("the number is the distance: the smaller, the more alike")
+        message.say("the number is the distance: the smaller, the more alike")
