@@ -28,8 +28,7 @@ FLOORS = {
     ],
     "faceswap": [
         {"__init__", "__main__", "main", "main_video"},
-        {"panel"},
-        {"cli"},
+        {"cli", "panel"},
         {"jobs"},
         {"swap"},
         {"options"},
@@ -39,7 +38,7 @@ FLOORS = {
         {"shape", "media"},
     ],
     "provenance": [{"__init__"}, {"files"}, {"gif"}, {"xmp"}, {"mark", "leftovers"}],
-    "panels": [{"serve"}, {"__init__"}],
+    "panels": [{"serve"}, {"pages"}, {"parts"}, {"messages", "pictures", "work"}, {"__init__"}],
     "bars": [{"__init__"}],
 }
 LEAVES = {"provenance", "panels", "bars"}

@@ -116,17 +116,18 @@ def test_the_panel_offers_named_directions_first(folder, tmp_path):
     from sgan.panel.faces import FacePanel
 
     faces = FacePanel(str(folder), tmp_path / "out", seed=3)
-    assert faces.kind.value == "by name" and [s.description for s in faces.sliders[:2]] == ["turn", "light"]
-    assert (faces.sliders[0].min, faces.sliders[0].max) == (-2.0, 3.0)
-    assert faces.sliders[2].layout.display == "none" == faces.layers.layout.display
-    plain = faces.picture
-    faces.sliders[0].value = 2.5
-    assert faces.edits() == [NamedEdit("turn", 2.5)] and not np.array_equal(faces.picture, plain)
-    faces.kind.value = "samples"
-    assert faces.sliders[0].description == "direction 1" and faces.sliders[0].value == 0.0
-    assert faces.layers.layout.display is None and faces.sliders[2].layout.display is None
-    faces.kind.value = "by name"
-    assert faces.sliders[0].value == 2.5
+    face, shape = faces.face, faces.face.directions
+    assert shape.kind.value == "by name" and [s.description for s in shape.sliders[:2]] == ["turn", "light"]
+    assert (shape.sliders[0].min, shape.sliders[0].max) == (-2.0, 3.0)
+    assert shape.sliders[2].layout.display == "none" == shape.layers.layout.display
+    plain = face.picture
+    shape.sliders[0].value = 2.5
+    assert shape.edits() == [NamedEdit("turn", 2.5)] and not np.array_equal(face.picture, plain)
+    shape.kind.value = "samples"
+    assert shape.sliders[0].description == "direction 1" and shape.sliders[0].value == 0.0
+    assert shape.layers.layout.display is None and shape.sliders[2].layout.display is None
+    shape.kind.value = "by name"
+    assert shape.sliders[0].value == 2.5
     (folder / DIRECTIONS_NAME).unlink()
     faces.load()
-    assert faces.edits() == [] and faces.kind.value == "weights" and np.array_equal(faces.picture, plain)
+    assert shape.edits() == [] and shape.kind.value == "weights" and np.array_equal(face.picture, plain)

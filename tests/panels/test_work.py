@@ -1,0 +1,25 @@
+"""Work on the main thread."""
+
+import asyncio
+
+import pytest
+
+pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
+
+from panels.work import OnMainThread
+
+
+def test_calls_that_pile_up_become_one():
+    done = []
+
+    async def work():
+        later = OnMainThread(lambda: done.append(1))
+        for _ in range(50):
+            later()
+        assert done == []
+        await asyncio.sleep(0)
+
+    asyncio.run(work())
+    assert done == [1]
+    OnMainThread(lambda: done.append(2))()  # no loop: at once
+    assert done == [1, 2]

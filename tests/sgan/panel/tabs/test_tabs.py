@@ -1,0 +1,36 @@
+"""What holds for every tab."""
+
+import ipywidgets as widgets
+import pytest
+
+from sgan.panel import FacePanel
+from sgan.panel.tabs import TABS
+
+
+def buttons_of(widget: widgets.Widget) -> list[widgets.Button]:
+    """Returns all buttons within a widget."""
+    inner = [button for child in getattr(widget, "children", ()) for button in buttons_of(child)]
+    return [widget, *inner] if isinstance(widget, widgets.Button) else inner
+
+
+@pytest.mark.parametrize("title", ["One face", *TABS])
+def test_every_tab_is_there_with_its_help_and_its_buttons_work(title, checkpoint, pictures, tmp_path):
+    panel = FacePanel(str(checkpoint), tmp_path, folder=str(pictures))
+    assert panel.tabs.titles == ("One face", *TABS)
+    tab = panel.tabs.children[panel.tabs.titles.index(title)]
+    if title in TABS:
+        assert isinstance(tab, TABS[title].kind) and tab is panel.part(TABS[title].kind)
+        assert tab.tooltip == TABS[title].help and "\n" not in tab.tooltip
+    buttons = buttons_of(tab)
+    assert buttons
+    for button in buttons:
+        button.click()
+        assert not panel.message.failed, panel.message.value
+
+
+@pytest.mark.parametrize("title", TABS)
+def test_a_tab_without_a_generator_tells_so_or_does_nothing(title, tmp_path):
+    panel = FacePanel(str(tmp_path / "none"), tmp_path)
+    for button in buttons_of(panel.part(TABS[title].kind)):
+        button.click()
+        assert "load a checkpoint first" in panel.message.value
