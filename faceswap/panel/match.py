@@ -56,10 +56,10 @@ class FitPanel(JobPanel):
 
     def target(self) -> Look:
         """The look of the first chosen face of the photo; ValueError when there is none."""
-        chosen = self.swap.chosen()
-        if self.swap.target is None or not chosen:
+        chosen = self.swap.choice.chosen_faces()
+        if not chosen:
             raise ValueError("choose a photo and a face in it first")
-        look = measure_look(self.swap.target.rgb, self.swap.found[chosen[0]])
+        look = measure_look(self.swap.target.rgb, chosen[0])
         if look is None:
             raise ValueError("the photo shows too little of the face to measure it")
         return look
