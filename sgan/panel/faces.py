@@ -78,13 +78,12 @@ class FacePanel(Faces):
         observe([self.checkpoint], self.load)
         self.newest = button("newest of the training", lambda: self.message.attempt(self.take_newest), "refresh")
         self.newest.layout = widgets.Layout(width="auto", display=None if self.run_dir.name else "none")
-        self.face = Person(self)
+        self.face = Person(self.message, seed)
         self.tabs = widgets.Tab([self.face, *map(self._make_tab, TABS.values())], titles=["One face", *TABS])
         self.export = ExportRow(self, out)
         source = wrapped(self.checkpoint, self.newest, self.face.upload)
         super().__init__([source, self.tabs, self.export, self.message])
         self.add_class("ruf-faces")
-        self.face.start_at(seed)
         self.load()
 
     def _make_tab(self, tab: Tab) -> widgets.Widget:

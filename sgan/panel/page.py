@@ -69,10 +69,9 @@ class FacePage(Faces):
 
     def __init__(self, checkpoint: str = DEFAULT_CHECKPOINT, seed: int = 7):
         self.message, self.download = Message(details=False), widgets.HTML()
-        self.face = Person(self)
+        self.face = Person(self.message, min(seed, SLIDER_SEEDS))
         super().__init__([self.face.upload, self.face, self.download, self.message])
         self.add_class("ruf-faces")
-        self.face.start_at(min(seed, SLIDER_SEEDS))
         self.on_face(self._offer)
         self.message.attempt(lambda: self.load_generator(checkpoint))
 

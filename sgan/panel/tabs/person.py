@@ -8,6 +8,7 @@ import ipywidgets as widgets
 import numpy as np
 from torch import Tensor
 
+from panels.messages import Message
 from panels.parts import LABEL, ImageView, labelled, observe
 from panels.pictures import smooth_enlarge, to_png
 from panels.work import OnMainThread
@@ -65,11 +66,12 @@ class ClassChoice(widgets.BoundedIntText):
 class Person(widgets.HBox):
     """A face by seed and sliders. Others hear of it by `on_face`, and by `on_cast` of another generator or class.
 
-    page: whose message tells what goes wrong. `upload` takes a persona; the page shows it where it likes.
+    message: tells what goes wrong; seed: of the first person. `upload` takes a persona; the page shows it where it
+    likes.
     """
 
-    def __init__(self, page: Any):
-        self.message = page.message
+    def __init__(self, message: Message, seed: int):
+        self.message = message
         self.G: Generator | None = None
         self.persona: Persona | None = None
         self.picture: np.ndarray | None = None
@@ -82,11 +84,11 @@ class Person(widgets.HBox):
         small = dict.fromkeys(("width", "height"), f"{BEFORE_SIDE}px")
         self.before.layout = widgets.Layout(**small, object_fit="contain", display="none")
         row = widgets.Layout(flex_flow="row wrap", grid_gap="16px")
-        super().__init__([self.image, widgets.VBox(self._controls()), self.before], layout=row)
+        super().__init__([self.image, widgets.VBox(self._controls(seed)), self.before], layout=row)
 
-    def _controls(self) -> list[widgets.Widget]:
+    def _controls(self, seed: int) -> list[widgets.Widget]:
         """Makes the controls and says what each of them sets off."""
-        self.seed = widgets.IntSlider(7, 0, SLIDER_SEEDS, **labelled("seed"))
+        self.seed = widgets.IntSlider(seed, 0, max(SLIDER_SEEDS, seed), **labelled("seed"))
         self.seed.tooltip = "number of the person; the same number is always the same person"
         self.psi = widgets.FloatSlider(0.7, min=-1, max=1.5, step=0.05, **labelled("truncation_psi"))
         self.psi.tooltip = "1: full variety; towards 0: the mean face; below 0: the opposite person"
@@ -149,11 +151,6 @@ class Person(widgets.HBox):
     def _leave_persona(self, *_: Any) -> None:
         if not self.quiet:
             self.persona = None
-
-    def start_at(self, seed: int) -> None:
-        """Moves on to the person of any seed, for which the slider grows."""
-        self.seed.max = max(SLIDER_SEEDS, seed)
-        self.seed.value = seed
 
     def surprise_me(self) -> None:
         """Moves on to a random person."""
