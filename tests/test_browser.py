@@ -231,6 +231,11 @@ def look_inside(page, desk: Path) -> None:
     persona = wait_for(lambda: list((desk / "results").glob("face.json")))[0]
     assert json.loads(persona.read_text())["settings"]["seed"] == 8
     snap(page, "sgan-faces", ".ruf-faces")
+    tabs = page.locator(".ruf-faces .lm-TabBar-tab")
+    for number in range(tabs.count()):
+        tabs.nth(number).click()
+        page.locator(".ruf-faces .widget-tab-contents button:visible").first.wait_for()
+    assert tabs.count() > 1 and not page.locator(".jupyter-widgets-error-widget").count()
 
 
 def test_swap_in_the_browser(page, open_notebook, desk):

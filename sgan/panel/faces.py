@@ -16,7 +16,7 @@ from sgan.faces.editing import load_directions
 from sgan.faces.persona import load_persona
 from sgan.launch.run import newest_state, resolve_device
 from sgan.panel.export import ExportRow
-from sgan.panel.tabs import TABS, Tab
+from sgan.panel.tabs import TABS
 from sgan.panel.tabs.person import SHOWN_SIDE, Candidate, Person
 from sgan.weights.checkpoint import GENERATOR_NAME, find_checkpoint, load_generator
 from sgan.weights.formats import CheckpointError
@@ -79,17 +79,13 @@ class FacePanel(Faces):
         self.newest = button("newest of the training", lambda: self.message.attempt(self.take_newest), "refresh")
         self.newest.layout = widgets.Layout(width="auto", display=None if self.run_dir.name else "none")
         self.face = Person(self.message, seed)
-        self.tabs = widgets.Tab([self.face, *map(self._make_tab, TABS.values())], titles=["One face", *TABS])
+        tabs = [self.face, *(tab.kind(self) for tab in TABS.values())]
+        self.tabs = widgets.Tab(tabs, titles=["One face", *TABS])
         self.export = ExportRow(self, out)
         source = wrapped(self.checkpoint, self.newest, self.face.upload)
         super().__init__([source, self.tabs, self.export, self.message])
         self.add_class("ruf-faces")
         self.load()
-
-    def _make_tab(self, tab: Tab) -> widgets.Widget:
-        made = tab.kind(self)
-        made.tooltip = tab.help
-        return made
 
     def part(self, kind: type[Part]) -> Part:
         """The tab of that kind."""

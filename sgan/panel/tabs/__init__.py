@@ -13,14 +13,14 @@ from sgan.panel.tabs.walk import WalkTab
 
 
 class Tab(NamedTuple):
-    """A kind of tab, made by `kind(panel)` from the FacePanel it belongs to."""
+    """A kind of tab, made by `kind(panel)` from the FacePanel it belongs to; help: as the notebook says it."""
 
     kind: type[widgets.Widget]
     help: str
 
 
 TABS = {
-    "Mix styles": Tab(MixTab, help="people down, styles across, and their mixtures"),
+    "Mix styles": Tab(MixTab, help="people down, styles across"),
     "Walk": Tab(WalkTab, help="a video from person to person"),
     "Nearest": Tab(NearestTab, help="the training pictures most like the shown face"),
 }

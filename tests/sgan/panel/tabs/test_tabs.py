@@ -1,10 +1,15 @@
 """What holds for every tab."""
 
+import json
+
 import ipywidgets as widgets
 import pytest
+from desk import ROOT
 
 from sgan.panel import FacePanel
 from sgan.panel.tabs import TABS
+
+NOTEBOOK = ROOT / "notebooks" / "SGAN.ipynb"
 
 
 def buttons_of(widget: widgets.Widget) -> list[widgets.Button]:
@@ -20,7 +25,8 @@ def test_every_tab_is_there_with_its_help_and_its_buttons_work(title, checkpoint
     tab = panel.tabs.children[panel.tabs.titles.index(title)]
     if title in TABS:
         assert isinstance(tab, TABS[title].kind) and tab is panel.part(TABS[title].kind)
-        assert tab.tooltip == TABS[title].help and "\n" not in tab.tooltip
+        prose = " ".join("".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"])
+        assert f"*{title}*: {TABS[title].help}" in prose
     buttons = buttons_of(tab)
     assert buttons
     for button in buttons:
