@@ -10,8 +10,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from faceswap.find.landmarks import LANDMARKERS
-from faceswap.swap import Options
+from faceswap.find.landmarkers import LANDMARKERS
+from faceswap.options import Options
 from panels.parts import observe
 
 NARROW = {"description_width": "110px"}  # of an option's name

@@ -5,9 +5,10 @@ import shlex
 
 import pytest
 
-from faceswap.cli.photo import build_parser, options_from
+from faceswap.cli.common import options_from
+from faceswap.cli.photo import build_parser
+from faceswap.options import Options
 from faceswap.panel.options import option_control, plain_command
-from faceswap.swap import Options
 
 
 def test_every_option_has_a_control_with_its_help_and_range(panel):

@@ -4,9 +4,10 @@ import numpy as np
 from drawn_face import place_mesh
 from two_faces import FACE, FACE_POINTS, PHOTO, POINTS
 
+from faceswap.options import Options
 from faceswap.panel.preview import PREVIEW_PIXELS, make_view, wipe
 from faceswap.shape.regions import box_of
-from faceswap.swap import Options, Swapper
+from faceswap.swap import Swapper
 
 
 def test_preview_is_the_swap_of_the_chosen_faces_and_follows_an_option(panel):

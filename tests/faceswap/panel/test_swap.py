@@ -6,8 +6,9 @@ from PIL import Image
 from two_faces import FACE, FACE_POINTS, PHOTO, POINTS, BySize
 
 from faceswap.media.images import read_image
+from faceswap.options import Options
 from faceswap.panel import SwapPanel, example_photo
-from faceswap.swap import Options, Swapper
+from faceswap.swap import Swapper
 from provenance import COMPOSITE, GENERATED, read_mark
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from two_faces import FACE, PHOTO, BySize
 
+from faceswap.cli.common import options_from
 from faceswap.cli.film import build_parser as video_parser
-from faceswap.cli.photo import options_from
 from faceswap.find.landmarks import MeshLandmarker
 from faceswap.panel import VideoPanel
 from faceswap.panel.video import read_frame
