@@ -20,7 +20,7 @@ else:
 PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 HEAVY = {
     "torch": "torch",
-    "mediapipe": "mediapipe",
+    "ai-edge-litert": "ai_edge_litert.interpreter",
     "opencv-python": "cv2",
     "matplotlib": "matplotlib.pyplot",
     "scikit-image": "skimage",

@@ -1,13 +1,12 @@
 """What a picture of a face shows, as numbers: Face Mesh's points, colours of skin and hair, detail, and the like.
 
-Serves check_faces.py and name_directions.py. Everything is measured by MediaPipe Face Mesh and plain arithmetic, so
+Serves check_faces.py and name_directions.py. Everything is measured by Face Mesh and plain arithmetic, so
 that it needs no network; it is rough where hair or background are unusual.
 """
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -52,17 +51,12 @@ class Faces:
         return self.attributes[self.whole][:, [NAMES.index(name) for name in names]]
 
 
-@lru_cache(maxsize=1)  # loading it takes as long as a dozen faces
-def face_mesh():
-    """MediaPipe's Face Mesh, for single pictures."""
-    from mediapipe.python.solutions.face_mesh import FaceMesh
-
-    return FaceMesh(static_image_mode=True, max_num_faces=3, refine_landmarks=False)
-
-
 def measure(pictures: Iterable[np.ndarray]) -> Faces:
     """Faces of uint8 [R, R, 3] RGB pictures, all of one size."""
-    rows = [_measure_one(picture, face_mesh()) for picture in pictures]
+    from graphs.facemesh import FaceMesh
+
+    mesh = FaceMesh(most=3)
+    rows = [_measure_one(picture, mesh) for picture in pictures]
     return Faces(*(np.stack(column) for column in zip(*rows)))
 
 
@@ -71,12 +65,12 @@ def _measure_one(picture: np.ndarray, mesh) -> tuple:
 
     large = np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.LANCZOS))
     small = np.asarray(Image.fromarray(picture).resize((32, 32), Image.Resampling.BOX))
-    found = mesh.process(large).multi_face_landmarks or []
+    found = mesh(large)
     if len(found) != 1:
         nan = np.full((N_POINTS, 2), np.nan, np.float32)
         crop = np.full((CROP, CROP, 3), np.nan, np.float32)
         return len(found), nan, np.full(len(NAMES), np.nan, np.float32), np.float32(np.nan), crop, small
-    points = np.array([(p.x, p.y) for p in found[0].landmark[:N_POINTS]], np.float32)
+    points = (found[0][:, :2] + np.float32(0.5)) / np.float32(SIDE)
     energy = face_energy(picture, points)
     return 1, points, attributes_of(large, points, energy), energy, aligned_crop(large, points), small
 

@@ -29,7 +29,7 @@ from skimage import data
 from swap_reference import swap_by_triangles
 
 from faceswap.blend.mask import polygon
-from faceswap.find.landmarks import MeshLandmarker, silent_libraries
+from faceswap.find.mesh import MeshLandmarker
 from faceswap.find.tracking import Tracker
 from faceswap.jobs.film import swap_video
 from faceswap.media.encoder import Writer
@@ -39,6 +39,7 @@ from faceswap.shape.warp import Maps, Source, add_rim, triangle_map
 from faceswap.swap import Options, Swapper
 from faceswap.tone.grain import detail_bands
 from faceswap.tone.skin import skin_patches, to_lab
+from graphs.silence import silent_libraries
 
 SIZES = {"360p": (360, 640), "720p": (720, 1280), "1080p": (1080, 1920)}
 JAW = ((58, 172, 136, 150, 169, 135, 138, 215), (288, 397, 365, 379, 394, 364, 367, 435))  # next to the neck

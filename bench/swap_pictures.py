@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 from skimage import data
 
-from faceswap.find.landmarks import MeshLandmarker, silent_libraries
+from faceswap.find.mesh import MeshLandmarker
 from faceswap.jobs.sheet import cut_square, label
 from faceswap.media.images import Picture, read_picture, write_picture
 from faceswap.swap import Options, Swapper, describe
+from graphs.silence import silent_libraries
 
 SIDE = 300
 ROWS = {

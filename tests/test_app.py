@@ -111,7 +111,6 @@ def test_another_person_and_no_code_of_the_visitor(app, page, tmp_path):
 
 
 def test_swap_page(app, page, tmp_path):
-    pytest.importorskip("mediapipe", reason="mediapipe is not installed")
     page.goto(f"{app}/voila/render/Swap.ipynb?token={TOKEN}")
     preview = ".ruf-preview"
     page.wait_for_selector(f"{preview}[src^=blob]")

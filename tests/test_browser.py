@@ -239,7 +239,6 @@ def look_inside(page, desk: Path) -> None:
 
 
 def test_swap_in_the_browser(page, open_notebook, desk):
-    pytest.importorskip("mediapipe", reason="mediapipe is not installed")
     open_notebook("Swap.ipynb")
     run_all(page)
     panel, preview = ".ruf-swap", ".ruf-preview"

@@ -86,7 +86,6 @@ def test_train_without_a_screen(tmp_path, monkeypatch):
 
 
 def test_swap_without_a_screen(tmp_path, monkeypatch):
-    pytest.importorskip("mediapipe", reason="mediapipe is not installed")
     desk = make_desk(tmp_path)
     cells = run_headless(
         desk, "Swap.ipynb", monkeypatch, face="a face.png", body="photo.png", out="out/o.png", save=True

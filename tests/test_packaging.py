@@ -11,11 +11,12 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parent.parent
+OURS = ("sgan", "faceswap", "graphs", "provenance", "panels", "bars")
 PYTHONS = ["3.10", "3.11", "3.12"]
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-image", "face_alignment": "face-alignment"}
+DISTRIBUTIONS |= {"ai_edge_litert": "ai-edge-litert"}
 # Those bring these:
 DISTRIBUTIONS |= {"IPython": "ipykernel", "traitlets": "ipykernel", "jupyter_server": "voila", "tornado": "voila"}
-DISTRIBUTIONS |= {"google": "mediapipe"}  # google.protobuf, the form of its graphs
 
 
 def pins(*extras: str) -> list[str]:
@@ -66,11 +67,9 @@ def test_every_python_gets_the_same_distributions_pinned(python):
 @pytest.mark.parametrize("python", PYTHONS)
 def test_pins_that_must_hold(python):
     chosen = on(python, pins("lab", "app", "export", "camera", "test"))
-    assert chosen["numpy"].startswith("==1.")  # mediapipe
-    assert chosen["mediapipe"] == "==0.10.21"  # holds its model
+    assert chosen["opencv-python"].startswith("==4.")  # 5.0 samples elsewhere, which moves landmarks
     assert int(chosen["ipykernel"].lstrip("=").split(".")[0]) >= 7  # cells that await stay live
-    assert chosen["opencv-python"] == chosen["opencv-contrib-python"]  # they share one folder
-    assert not [name for name in chosen if "headless" in name]
+    assert [name for name in chosen if "opencv" in name] == ["opencv-python"]  # any two share one folder
 
 
 def test_no_headless_opencv_beside_the_other():
@@ -95,6 +94,7 @@ def imported_roots(folder: str) -> set[str]:
     [
         ("sgan", ["lab", "export"]),
         ("faceswap", ["lab", "camera"]),
+        ("graphs", []),
         ("provenance", []),
         ("panels", ["lab", "app"]),
         ("bars", []),
@@ -102,14 +102,14 @@ def imported_roots(folder: str) -> set[str]:
     ],
 )
 def test_every_import_is_pinned(folder, extras):
-    ours = {"sgan", "faceswap", "provenance", "panels", "bars", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
+    ours = {*OURS, *(path.stem for path in (ROOT / "tests").glob("*.py"))}
     others = imported_roots(folder) - set(sys.stdlib_module_names) - ours - {"packaging", "tomllib", "__future__"}
     assert {DISTRIBUTIONS.get(name, name) for name in others} <= set(on("3.11", pins(*extras)))
 
 
 def test_whole_packages_are_packed():
     text = read("pyproject.toml")
-    for package in ("sgan", "faceswap", "provenance", "panels", "bars"):
+    for package in OURS:
         assert f'"{package}*"' in re.search(r"^include = (.*)$", text, re.MULTILINE).group(1)
         data = {path for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
         for path in data:

@@ -100,7 +100,7 @@ def plural(count: int, noun: str) -> str:
 
 def run(work: Callable[[argparse.Namespace], str], args: argparse.Namespace) -> int:
     """Returns the exit code of `work(args)`; prints its closing line, or one sentence about what went wrong."""
-    from faceswap.find.landmarks import silent_libraries
+    from graphs.silence import silent_libraries
 
     with silent_libraries():
         try:

@@ -1,4 +1,4 @@
-"""Where faces are: a cascade of MediaPipe's BlazeFace detectors (Bazarevsky et al. 2019, arXiv 1907.05047).
+"""Where faces are: a cascade of the two BlazeFace detectors.
 
 The short-range network sees faces that fill much of the picture, the full-range one those down to about a twentieth,
 and the full-range one on overlapping tiles those of a body shot. Every detection is confirmed by the mesh afterwards.
@@ -12,17 +12,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from faceswap.find.graphs import in_calling_thread
 from faceswap.shape.geometry import overlap
+from graphs.blazeface import FULL_RANGE, SHORT_RANGE, FaceDetector
 
 WHOLE = 1280  # the whole picture is looked at with its longer side at most this
 TILED = 2048  # ... and tile by tile with its longer side at most this
 TILE = 360  # with 512 two of 16 faces of 24 pixels were missed, with 384 two of 60, with this none
 SHARED = 104  # by which tiles overlap: more than a face too small for the whole picture's detectors
 ALL = -1  # tiles
-SHORT_RANGE, FULL_RANGE = 0, 1  # the networks, by MediaPipe's numbers
 BOTH = (SHORT_RANGE, FULL_RANGE)
-MIN_CONFIDENCE = 0.5
 SAME = 0.5  # overlap from which two detections are one
 ENOUGH = 1.5  # pixels per pixel of a crop, above which it is averaged before it is sampled
 
@@ -42,12 +40,12 @@ class Detection:
 
 
 class Detector:
-    """The cascade; its networks are loaded when first used."""
+    """The cascade; its networks are loaded when first used. Any number of threads may use it."""
 
     def __init__(self):
-        self._networks: dict[int, object] = {}
+        self._networks = {name: FaceDetector(name) for name in BOTH}
 
-    def detect(self, image: np.ndarray, whole: Sequence[int] = BOTH, tile: int | None = ALL) -> list[Detection]:
+    def detect(self, image: np.ndarray, whole: Sequence[str] = BOTH, tile: int | None = ALL) -> list[Detection]:
         """Returns all faces of a uint8 [H, W, 3] RGB image, each once.
 
         Args:
@@ -58,7 +56,7 @@ class Detector:
         found: list[Detection] = []
         if whole:
             small, scale = shrink(image, WHOLE)
-            found = merge([one for model in whole for one in self._run(model, small, (0, 0), scale)])
+            found = merge([one for name in whole for one in self._run(name, small, (0, 0), scale)])
         return found if tile is None else merge(found + self._tiles(image, tile))
 
     def _tiles(self, image: np.ndarray, number: int) -> list[Detection]:
@@ -75,21 +73,12 @@ class Detector:
             found += [one for one in seen if not _at_seam(one, x, y, tile, small, scale)]
         return found
 
-    def _run(self, model: int, image: np.ndarray, corner: tuple[int, int], scale: float) -> list[Detection]:
+    def _run(self, name: str, image: np.ndarray, corner: tuple[int, int], scale: float) -> list[Detection]:
         """Returns one network's detections, moved by `corner` and divided by `scale`."""
-        if model not in self._networks:
-            from mediapipe.python.solutions.face_detection import FaceDetection
-
-            self._networks[model] = in_calling_thread(FaceDetection)(MIN_CONFIDENCE, model_selection=model)
-        height, width = image.shape[:2]
-        found = []
-        for item in self._networks[model].process(image).detections or ():
-            area, eyes = item.location_data.relative_bounding_box, item.location_data.relative_keypoints[:2]
-            unit = np.array([(area.xmin, area.ymin), (area.xmin + area.width, area.ymin + area.height)], np.float32)
-            unit = np.concatenate([unit, np.array([(p.x, p.y) for p in eyes], np.float32)])
-            pixels = (unit * np.float32([width, height]) + np.float32(corner)) / scale - 0.5
-            found.append(Detection(pixels[:2].reshape(4), pixels[2:], float(item.score[0])))
-        return found
+        found, shift = self._networks[name](image), np.float32(corner) + 0.5
+        boxes = (found.boxes + np.tile(shift, 2)) / scale - 0.5
+        eyes = (found.points[:, :2] + shift) / scale - 0.5
+        return [Detection(*one, float(score)) for *one, score in zip(boxes, eyes, found.scores)]
 
 
 def shrink(image: np.ndarray, longest: int) -> tuple[np.ndarray, float]:

@@ -13,14 +13,14 @@ Notice = Callable[[str], None]
 
 def mesh(notice: Notice | None) -> Landmarker:
     """Returns MediaPipe's Face Mesh behind its detectors."""
-    from faceswap.find.landmarks import MeshLandmarker
+    from faceswap.find.mesh import MeshLandmarker
 
     return MeshLandmarker()
 
 
 def fan(notice: Notice | None) -> Landmarker:
     """Returns face-alignment's network behind the same detectors."""
-    from faceswap.find.landmarks import FanLandmarker
+    from faceswap.find.fan import FanLandmarker
 
     return FanLandmarker(notice)
 

@@ -6,16 +6,16 @@ decide. Landmarks pass a One-Euro filter, which is slow where a face rests and q
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
 from faceswap.find.detection import ALL, BOTH, FULL_RANGE, SHORT_RANGE, crop_upright
-from faceswap.find.landmarks import SAME_FACE, Follows, Landmarker, middle_of
+from faceswap.find.landmarks import SAME_FACE, Follows, Landmarker
 from faceswap.media.pipeline import Aside
-from faceswap.shape.geometry import overlap
+from faceswap.shape.geometry import middle_of, overlap
 from faceswap.shape.regions import LEFT_EYE, RIGHT_EYE, box_of, face_width, to_mesh
 
 MIN_CUTOFF = 0.4  # Hz, of a face at rest
@@ -26,7 +26,7 @@ JUMP = 0.25  # face widths in one frame from which a face has jumped and the fil
 LOOK = 12  # frames between two searches of a whole frame by one network while some faces are followed
 LOOK_CLOSELY = 6  # frames between searches of one tile, for small faces
 # In which of LOOK frames which network searches the whole: never two of them, or one and a tile, in the same frame.
-TURNS: dict[int, Sequence[int]] = {3: (FULL_RANGE,), 9: (SHORT_RANGE,)}
+TURNS: dict[int, Sequence[str]] = {3: (FULL_RANGE,), 9: (SHORT_RANGE,)}
 FORGET = 2.0  # seconds after which a face that is gone is not taken up again
 ALIKE = 14.0  # mean difference of two pictures of a face (CIELAB) below which they show one person
 PATCH = 12  # side of that picture, pixels
@@ -121,8 +121,6 @@ class Tracker:
     def __init__(self, landmarker: Landmarker, steady: bool = True):
         self.landmarker, self.steady = landmarker, steady
         self._can_follow = isinstance(landmarker, Follows)
-        self._follow: Callable | None = None
-        self._searcher: Landmarker | None = None
         self._search: Aside[list[np.ndarray]] | None = None
         self._tracks: list[Track] = []
         self._lost: list[Track] = []
@@ -137,8 +135,6 @@ class Tracker:
         """
         before, self._tracks = self._tracks, []
         if self._can_follow:
-            if self._follow is None:
-                self._follow, self._searcher = self.landmarker.follower(), self.landmarker.apart()
             before = self._followed(image, before, seconds)
             found = self._found(image)
         else:
@@ -162,7 +158,7 @@ class Tracker:
         """Takes up the faces that are still where they were; returns those that are not."""
         gone = []
         for track in before:
-            points = self._follow(image, track.predicted(seconds))
+            points = self.landmarker.follow(image, track.predicted(seconds))
             rival = next((t for t in self._tracks if points is not None and same_place(t.raw, points)), None)
             if points is None or not plausible(track.raw, points):
                 gone.append(track)
@@ -180,7 +176,7 @@ class Tracker:
     def _find_again(self, image: np.ndarray, seconds: float) -> None:
         """Takes up lost faces that are back where they were: a search may take seconds to come upon a small one."""
         for track in list(self._lost):
-            points = self._follow(image, track.raw)
+            points = self.landmarker.follow(image, track.raw)
             if points is None or not plausible(track.raw, points):
                 continue
             box = box_of(points)
@@ -195,10 +191,10 @@ class Tracker:
         earlier, self._search = self._search.result() if self._search else [], None
         if not self._tracks:
             self._tile += 1
-            return self._searcher.find_others(image, (), BOTH, self._tile if self._frame else ALL)
+            return self.landmarker.find_others(image, (), BOTH, self._tile if self._frame else ALL)
         found, boxes = [], [box_of(track.raw) for track in self._tracks]
         for points in earlier:
-            now = self._follow(image, points)
+            now = self.landmarker.follow(image, points)
             if now is None or not plausible(points, now) or any(overlap(box_of(now), b) >= SAME_FACE for b in boxes):
                 continue
             boxes.append(box_of(now))
@@ -215,7 +211,7 @@ class Tracker:
             tile = self._tile
         if whole or tile is not None:
             known = [track.raw for track in self._tracks]
-            self._search = Aside(self._searcher.find_others, image.copy(), known, whole, tile)
+            self._search = Aside(self.landmarker.find_others, image.copy(), known, whole, tile)
 
     def _assign(self, image: np.ndarray, found: list[np.ndarray], seconds: float) -> None:
         """Gives each face found to the track it most likely belongs to, or to a new one."""

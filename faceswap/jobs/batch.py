@@ -23,7 +23,6 @@ from threading import Thread
 import cv2
 
 from faceswap.find.landmarkers import make_landmarker
-from faceswap.find.landmarks import silent_libraries
 from faceswap.jobs.sheet import captioned, grid
 from faceswap.media.images import (
     OUTPUT_SUFFIXES,
@@ -36,6 +35,7 @@ from faceswap.media.images import (
     write_plain,
 )
 from faceswap.swap import Options, Swapper, choose_faces, describe
+from graphs.silence import silent_libraries
 from provenance import read_mark, remove_leftovers, whole_file
 
 REPORT, SHEET = "report.csv", "contact_sheet.jpg"

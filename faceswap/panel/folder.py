@@ -12,11 +12,11 @@ from typing import Any
 import ipywidgets as widgets
 
 from faceswap.find.landmarkers import LANDMARKERS, landmarks_name
-from faceswap.find.landmarks import silent_libraries
 from faceswap.jobs.batch import REPORT, SHEET, Job, Row, run_batch
 from faceswap.media.images import list_photos, read_image
 from faceswap.panel.options import command_html, plain_command
 from faceswap.panel.swap import Swap
+from graphs.silence import silent_libraries
 from panels.pages import JobPanel, Shown
 from panels.parts import LABEL, labelled
 from panels.pictures import to_jpeg

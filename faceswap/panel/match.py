@@ -8,10 +8,10 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from faceswap.find.landmarks import silent_libraries
 from faceswap.jobs.match import Look, measure_look, misfit
 from faceswap.jobs.sheet import fit_within
 from faceswap.panel.swap import Swap
+from graphs.silence import silent_libraries
 from panels.pages import JobPanel
 from panels.parts import button, labelled, wrapped
 from panels.pictures import to_jpeg

@@ -10,7 +10,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from faceswap.find.landmarkers import landmarks_name, make_landmarker
-from faceswap.find.landmarks import Landmarker, silent_libraries
+from faceswap.find.landmarks import Landmarker
 from faceswap.jobs.sheet import before_after, fit_within
 from faceswap.media.images import Picture, check_output, read_picture, with_pixels, write_picture
 from faceswap.options import Options
@@ -19,6 +19,7 @@ from faceswap.panel.photo import THUMBNAIL, FaceChoice
 from faceswap.panel.preview import Preview
 from faceswap.panel.upload import Upload
 from faceswap.swap import Swapper, describe
+from graphs.silence import silent_libraries
 from panels.messages import Message
 from panels.pages import Panel, Shown
 from panels.parts import Fixed, ImageView, button, observe, wrapped

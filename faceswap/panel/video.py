@@ -13,7 +13,6 @@ import ipywidgets as widgets
 import numpy as np
 
 from faceswap.find.landmarkers import landmarks_name
-from faceswap.find.landmarks import silent_libraries
 from faceswap.find.tracking import Track, Tracker
 from faceswap.jobs.film import Progress, swap_video
 from faceswap.media.images import check_output
@@ -22,6 +21,7 @@ from faceswap.panel.options import command_html, plain_command
 from faceswap.panel.preview import make_view
 from faceswap.panel.swap import Swap
 from faceswap.swap import describe
+from graphs.silence import silent_libraries
 from panels.pages import JobPanel, Shown
 from panels.parts import ImageView, labelled, observe
 from panels.pictures import to_jpeg

@@ -3,10 +3,7 @@
 Pictures are uint8 [N, R, R, 3] RGB, features float [N, D]. Everything is deterministic; randomness comes from a seed.
 """
 
-import contextlib
-import os
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -166,29 +163,12 @@ def octave_ratios(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
     return {name: float(np.log2((fake_energy[name] + FLAT) / (real_energy[name] + FLAT))) for name in real_energy}
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps what C++ libraries write to the error stream from the screen."""
-    with contextlib.suppress(OSError, ValueError):
-        sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 def count_faces(pictures: Iterable[np.ndarray]) -> list[int]:
-    """Faces (at most 3) that MediaPipe's Face Mesh sees in each uint8 [H, W, 3] RGB picture. ImportError without it."""
-    from mediapipe.python.solutions.face_mesh import FaceMesh
+    """Faces (at most 3) that Face Mesh sees in each uint8 [H, W, 3] RGB picture."""
     from PIL import Image
 
-    counts = []
-    with _quiet(), FaceMesh(static_image_mode=True, max_num_faces=3, refine_landmarks=False) as mesh:
-        for picture in pictures:
-            shown = Image.fromarray(picture).resize((MESH_SIDE, MESH_SIDE), Image.Resampling.LANCZOS)
-            counts.append(len(mesh.process(np.asarray(shown)).multi_face_landmarks or []))
-    return counts
+    from graphs.facemesh import FaceMesh
+
+    mesh, size = FaceMesh(most=3), (MESH_SIDE, MESH_SIDE)
+    shown = (Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS) for picture in pictures)
+    return [len(mesh(np.asarray(picture))) for picture in shown]

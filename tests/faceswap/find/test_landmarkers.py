@@ -3,7 +3,7 @@
 import pytest
 
 from faceswap.find.landmarkers import LANDMARKERS, landmarks_name, make_landmarker
-from faceswap.find.landmarks import MeshLandmarker
+from faceswap.find.mesh import MeshLandmarker
 
 
 @pytest.mark.parametrize("name", LANDMARKERS)

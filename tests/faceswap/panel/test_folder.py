@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from two_faces import FACE, PHOTO, BySize
 
-from faceswap.find.landmarks import MeshLandmarker
+from faceswap.find.mesh import MeshLandmarker
 from faceswap.jobs.batch import Row
 from faceswap.media.images import read_image
 from faceswap.panel import FolderPanel, SwapPanel

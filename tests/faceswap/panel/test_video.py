@@ -10,7 +10,7 @@ from two_faces import FACE, PHOTO, BySize
 
 from faceswap.cli.common import options_from
 from faceswap.cli.film import build_parser as video_parser
-from faceswap.find.landmarks import MeshLandmarker
+from faceswap.find.mesh import MeshLandmarker
 from faceswap.panel import VideoPanel
 from faceswap.panel.video import read_frame
 

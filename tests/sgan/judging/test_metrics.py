@@ -200,7 +200,6 @@ def test_octaves():
 
 
 def test_faces_are_counted():
-    pytest.importorskip("mediapipe", reason="mediapipe is not installed")
     from skimage.data import astronaut
 
     face = astronaut()[0:256, 96:352]
