@@ -1,28 +1,24 @@
-"""Facts about finding faces, with MediaPipe's own model on the one photo at hand."""
+"""Facts about finding faces, on one photo and on drawn portraits."""
 
-import os
 import sys
 
 import cv2
 import numpy as np
 import pytest
 from drawn_face import draw_face, place_mesh
-from skimage import data
+from known_faces import PHOTO, PICTURES, known, picture
 
 from faceswap.cli.photo import run
-from faceswap.find import detection, landmarks
+from faceswap.find import detection
 from faceswap.find.landmarkers import make_landmarker
+from faceswap.find.mesh import MeshLandmarker
 from faceswap.shape.geometry import scale_points, transform_points
 from faceswap.shape.regions import FROM_68, LEFT_EYE, RIGHT_EYE, face_width, mirror_points, to_mesh
-
-PHOTO = np.ascontiguousarray(data.astronaut())
 
 
 @pytest.fixture(scope="module")
 def landmarker():
-    with landmarks.silent_libraries():
-        made = landmarks.MeshLandmarker()
-    return made
+    return MeshLandmarker()
 
 
 @pytest.fixture(scope="module")
@@ -40,24 +36,21 @@ def error(found, wanted):
     return 100 * np.linalg.norm(found[:, :2] - wanted[:, :2], axis=1).mean() / eyes_apart(wanted)
 
 
-def test_silence_may_overlap_and_ends_with_the_last():
-    before, number = sys.stderr, os.fstat(2)
-    first, second = landmarks.silent_libraries(), landmarks.silent_libraries()
-    for manager in (first, second):
-        manager.__enter__()
-    inside = os.fstat(2)
-    first.__exit__(None, None, None)
-    assert os.fstat(2) == inside
-    second.__exit__(None, None, None)
-    assert sys.stderr is before and os.path.samestat(os.fstat(2), number)
-
-
 def test_the_face_is_found_once_with_its_eyes_where_they_are(face):
     assert face.shape == (468, 3) and face.dtype == np.float32
     for ring in (RIGHT_EYE, LEFT_EYE):
         x, y = face[list(ring), :2].mean(0).round().astype(int)
         assert PHOTO[y - 4 : y + 5, x - 4 : x + 5].min() < 60  # the pupil is there
     assert 80 < face_width(face) < 120
+
+
+def test_faces_are_found_where_they_were_found_with_mediapipe(landmarker):
+    away = []
+    for name in PICTURES:
+        found, wanted = landmarker.find(picture(name)), known(f"{name}/find")
+        assert len(found) == len(wanted), name
+        away += [np.linalg.norm((one - other)[:, :2], axis=1) for one, other in zip(found, wanted)]
+    assert np.median(away) < 0.04 and np.max(away) < 0.37
 
 
 @pytest.mark.parametrize("size", [48, 64, 128])
@@ -131,7 +124,7 @@ def test_the_68_points_say_before_they_fetch_anything_and_explain_a_missing_netw
     monkeypatch.setattr(face_alignment, "FaceAlignment", offline)
     fan = make_landmarker("fan", told.append)
     assert told == []
-    with landmarks.silent_libraries(), pytest.raises(OSError, match="could not be fetched .*mesh") as caught:
+    with pytest.raises(OSError, match="could not be fetched .*mesh") as caught:
         fan.find(PHOTO)
     assert "\n" not in str(caught.value)
     assert len(told) == 1 and "fetching" in told[0] and str(tmp_path) in told[0]
@@ -151,8 +144,7 @@ def test_the_68_points_are_asked_for_around_each_face(monkeypatch, face):
             return [face[list(FROM_68), :2]]
 
     monkeypatch.setattr(face_alignment, "FaceAlignment", Network)
-    with landmarks.silent_libraries():
-        (found,) = make_landmarker("fan").find(PHOTO)
+    (found,) = make_landmarker("fan").find(PHOTO)
     assert found.shape == (68, 2) and len(seen) == 1
     x0, y0, x1, y1 = seen[0]
     assert x0 < face[1, 0] < x1 and y0 < face[151, 1] < face[17, 1] < y1
@@ -190,15 +182,6 @@ def test_a_crop_beyond_the_picture_does_no_harm():
     eyes = np.float32([[900, 900], [950, 900]])
     crop, _ = detection.crop_upright(np.full((64, 64, 3), 9, np.uint8), eyes, 100, 32)
     assert crop.shape == (32, 32, 3)
-
-
-def test_library_chatter_is_kept_off_the_screen(capfd):
-    with landmarks.silent_libraries():
-        os.write(2, b"chatter of a native library\n")
-        print("our own line", file=sys.stderr)
-    assert capfd.readouterr().err.strip() == "our own line"
-    os.write(2, b"back\n")
-    assert capfd.readouterr().err == "back\n"
 
 
 def test_a_command_runs_where_there_is_no_standard_error(monkeypatch, capfd):

@@ -10,9 +10,8 @@ from drawn_face import draw_face, place_mesh
 from drawn_film import MovingLandmarker, face_at
 from skimage import data
 
-from faceswap.find import landmarks
-from faceswap.find.detection import FULL_RANGE, SHORT_RANGE
-from faceswap.find.graphs import MESH_SIDE, MeshNetwork, in_calling_thread
+from faceswap.find.detection import BOTH, FULL_RANGE, SHORT_RANGE
+from faceswap.find.mesh import MeshLandmarker
 from faceswap.find.tracking import FORGET, LOOK, LOOK_CLOSELY, TURNS, FaceChoice, OneEuro, Tracker, face_look, smoothing
 from faceswap.shape.geometry import overlap
 from faceswap.shape.regions import LEFT_EYE, RIGHT_EYE, box_of, face_width
@@ -32,13 +31,10 @@ class Scene:
     def __init__(self, scenes, seconds=0.0):
         self.scenes, self.seconds, self.searches = scenes, seconds, []
 
-    def apart(self):
-        return self
-
     def faces(self, image):
         return list(self.scenes[int(image[0, 0, 0])].values())
 
-    def find_others(self, image, known, whole=(0, 1), tile=None):
+    def find_others(self, image, known, whole=BOTH, tile=None):
         time.sleep(self.seconds)
         number = int(image[0, 0, 0])
         self.searches.append((number, tuple(whole), tile, threading.current_thread().name))
@@ -47,12 +43,9 @@ class Scene:
         boxes = [box_of(points) for points in known]
         return [p for p in self.faces(image) if all(overlap(box_of(p), box) < 0.5 for box in boxes)]
 
-    def follower(self):
-        def follow(image, points):
-            near = [p for p in self.faces(image) if np.abs((p - points)[:, :2].mean(0)).max() < 0.4 * face_width(p)]
-            return near[0] if near else None
-
-        return follow
+    def follow(self, image, points):
+        near = [p for p in self.faces(image) if np.abs((p - points)[:, :2].mean(0)).max() < 0.4 * face_width(p)]
+        return near[0] if near else None
 
 
 def frame(number, faces):
@@ -163,7 +156,7 @@ def test_followed_people_who_cross_keep_their_numbers():
 
 def test_what_goes_wrong_in_a_search_is_told_at_the_next_frame():
     class Failing(Scene):
-        def find_others(self, image, known, whole=(0, 1), tile=None):
+        def find_others(self, image, known, whole=BOTH, tile=None):
             if known:
                 raise RuntimeError("no memory")
             return super().find_others(image, known, whole, tile)
@@ -176,9 +169,8 @@ def test_what_goes_wrong_in_a_search_is_told_at_the_next_frame():
 
 @pytest.fixture(scope="module")
 def mesh():
-    with landmarks.silent_libraries():
-        made = landmarks.MeshLandmarker()
-        return made, made.follower(), made.find(PHOTO)[0]
+    made = MeshLandmarker()
+    return made, made.find(PHOTO)[0]
 
 
 def error(found, wanted):
@@ -190,36 +182,22 @@ def error(found, wanted):
 @pytest.mark.parametrize("angle", [0, 40])
 @pytest.mark.parametrize("shift", [0.0, 0.1, 0.2])
 def test_a_face_that_moved_is_followed_nearly_as_well_as_it_is_found(mesh, shift, angle):
-    landmarker, follow, _ = mesh
+    landmarker, _ = mesh
     matrix = cv2.getRotationMatrix2D((225, 130), angle, 1.0)
     image = cv2.warpAffine(PHOTO, matrix, (512, 512), borderMode=cv2.BORDER_REPLICATE)
     (wanted,) = landmarker.find(image)
     before = wanted + np.float32([0.8, 0.6, 0]) * np.float32(shift * face_width(wanted))
-    assert error(follow(image, before), wanted) < 1.5 + 10 * shift
-    assert np.array_equal(follow(image, before), landmarker.follower()(image, before))
+    assert error(landmarker.follow(image, before), wanted) < 1.5 + 10 * shift
+    assert np.array_equal(landmarker.follow(image, before), MeshLandmarker().follow(image, before))
 
 
 def test_where_no_face_is_none_is_followed(mesh):
-    _, follow, points = mesh
+    landmarker, points = mesh
+    follow = landmarker.follow
     noise = np.random.default_rng(0).integers(0, 256, PHOTO.shape, dtype=np.uint8)
     assert follow(noise, points) is None
     assert follow(np.full_like(PHOTO, 90), points) is None
     assert follow(PHOTO, points + np.float32([2000, 0, 0])) is None
-
-
-def test_the_mesh_alone_agrees_with_mediapipes_own_way(mesh):
-    from mediapipe.python.solutions.face_mesh import FaceMesh
-
-    landmarker, _, points = mesh
-    crop, _ = landmarks._crop_around(PHOTO, points)
-    assert crop.shape == (MESH_SIDE, MESH_SIDE, 3)
-    with landmarks.silent_libraries():
-        plain, calling = (kind(static_image_mode=True) for kind in (FaceMesh, in_calling_thread(FaceMesh)))
-        whole, same = (landmarks._mesh_points(network, PHOTO) for network in (plain, calling))
-        alone = landmarks._move(MeshNetwork()(crop), landmarks._crop_around(PHOTO, points)[1])
-    assert np.array_equal(whole, same)
-    assert error(alone, whole) < 2.5
-    assert np.abs(np.ptp(alone[:, 2]) / np.ptp(whole[:, 2]) - 1) < 0.1
 
 
 def test_the_filter_calms_a_face_at_rest_and_does_not_lag_behind_a_quick_one():

@@ -68,20 +68,19 @@ def test_face_and_options_of_a_video_are_those_of_its_beginning(panel, clip, tmp
     assert "v.mp4" in video.message.value and not (tmp_path / "w.mp4").exists()
 
 
-def test_a_video_is_searched_by_a_landmarker_of_its_own(panel, clip, tmp_path):
+def test_a_video_is_searched_in_threads_of_its_own(panel, clip, tmp_path):
     class Mesh(BySize, MeshLandmarker):
         def find_others(self, image, known, whole=(), tile=None):
-            asked.add((self, threading.current_thread()))
+            threads.add(threading.current_thread())
             return self.find(image) if not known else []
 
-        def follower(self):
-            return lambda image, before: before
+        def follow(self, image, points):
+            return points
 
-    asked = set()
+    threads = set()
     panel.landmarker = Mesh()
     assert "24 with a new face" in repr(asyncio.run(VideoPanel(panel, clip, tmp_path / "v.mp4").run()))
-    assert asked and panel.landmarker not in {landmarker for landmarker, _ in asked}
-    assert threading.current_thread() not in {thread for _, thread in asked}
+    assert threads and threading.current_thread() not in threads
 
 
 def test_the_plain_command_of_a_video_means_the_same(panel, clip, tmp_path):
