@@ -24,7 +24,7 @@ class Kind(NamedTuple):
     help: str
     side: int  # of its picture
     cells: tuple[tuple[int, int], ...]  # (cells along a side, boxes for each cell), in the order of its output
-    least: float  # score of a face, as MediaPipe has it whatever it is told
+    least: float  # score of a face; at 0.3 patterns of garments become faces
 
 
 DETECTORS = {

@@ -3,7 +3,19 @@
 import pytest
 from commands import run
 
-HEAVY = {"torch", "cv2", "numpy", "PIL", "av", "mediapipe", "skimage", "scipy", "matplotlib", "IPython", "ipywidgets"}
+HEAVY = {
+    "torch",
+    "cv2",
+    "numpy",
+    "PIL",
+    "av",
+    "ai_edge_litert",
+    "skimage",
+    "scipy",
+    "matplotlib",
+    "IPython",
+    "ipywidgets",
+}
 TELL = f"""
 import runpy, sys
 name, *sys.argv[1:] = sys.argv[1:]
