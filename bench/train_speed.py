@@ -51,7 +51,6 @@ VARIANTS = {
     "ours, NCHW": {"nchw"},
     "ours, FIR": {"fir"},
     "ours, Adam not fused": {"adam"},
-    "ours, shared pass": {"shared"},
 }
 GPU_VARIANTS = {
     "reference, half precision": {"reference"},
@@ -82,7 +81,7 @@ class Variant:
         layer, (base, most) = int(np.log2(resolution)) - 2, WIDTHS[width]
         config = TrainConfig(
             max_step=layer, step=layer, channel_base=base, channel_max=most, mini_batch_size=batch, ada_target=0.0,
-            resample="fir" if "fir" in self.flags else "fast", shared_pass="shared" in self.flags,
+            resample="fir" if "fir" in self.flags else "fast",
         )  # fmt: skip
         self.dtype = resolve_precision("auto", device)
         self.dtype = next(

@@ -5,6 +5,7 @@
 """
 
 import copy
+import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,8 +88,20 @@ class TrainState:
         return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
 
 
-def _adam(network: torch.nn.Module) -> torch.optim.Adam:
-    return torch.optim.Adam(network.parameters(), lr=0.0, betas=(0.0, ADAM_BETA2), eps=ADAM_EPS, fused=True)
+class Adam(torch.optim.Adam):
+    """PyTorch's, less what wraps its methods for torch.compile: that would import the compiler at once, 2 s."""
+
+    add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Adam.zero_grad)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One update."""
+        inspect.unwrap(torch.optim.Adam.step)(self)
+
+
+def _adam(network: torch.nn.Module) -> Adam:
+    return Adam(network.parameters(), lr=0.0, betas=(0.0, ADAM_BETA2), eps=ADAM_EPS, fused=True)
 
 
 def _optimiser_tensors(prefix: str, network: torch.nn.Module, optimiser: torch.optim.Adam) -> dict[str, Tensor]:

@@ -74,7 +74,7 @@ def test_an_update_that_overflows_is_left_out_and_the_scale_halved(make_state, n
     assert any(not torch.equal(before[name], weights(state)[name]) for name in names)
 
 
-@pytest.mark.parametrize("changes", [{}, {"pl_weight": 2.0}, {"shared_pass": True}], ids=["r1", "path", "shared"])
+@pytest.mark.parametrize("changes", [{}, {"pl_weight": 2.0}], ids=["r1", "path"])
 def test_float16_gives_the_gradients_of_float32(make_state, noise_batches, changes):
     """At a learning rate of 0; the last updates are those of R1, and of the path length or G's loss."""
     found = []

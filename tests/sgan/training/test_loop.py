@@ -18,7 +18,7 @@ from sgan.training.arithmetic import Arithmetic
 from sgan.training.loop import train
 from sgan.training.meter import Meter
 from sgan.training.state import TrainState, load_state, save_state
-from sgan.training.step import ema_beta, generate, mix_styles, step, update_ema
+from sgan.training.step import ema_beta, mix_styles, step, update_ema
 
 TINY = dict(max_step=1, step=1, n_fc=2, dim_latent=8, channel_base=64, channel_max=8, mini_batch_size=4, n_show_loss=2)
 
@@ -219,25 +219,6 @@ def test_r1_gamma_holds_the_discriminator_back(make_state, noise_batches):
         events = run(state, noise_batches(state.config), until=160)
         norms.append(of(events, Stats)[-1].values["r1"])
     assert norms[1] < norms[0] / 10
-
-
-def test_a_shared_pass_gives_the_gradients_of_two(make_state, noise_batches):
-    """The gradients are those of the two separate losses at the same D."""
-    state = make_state(shared_pass=True, d_reg_interval=1000, r1_gamma=1e-9)
-    state.iteration = 1  # past the first regularisation
-    real = next(noise_batches(state.config))
-    shape = dict(step=1, alpha=1.0, dtype=torch.float32)
-    gen_img = generate(Arithmetic(state), 4, shape, phase=1)
-    loss_g = losses.generator_loss(state.D(gen_img, **shape)).mean()
-    expected_g = torch.autograd.grad(loss_g, list(state.G.parameters()), allow_unused=True)
-    real_img = torch.from_numpy(real).float() / 127.5 - 1
-    loss_d = losses.fake_loss(state.D(gen_img.detach(), **shape)) + losses.real_loss(state.D(real_img, **shape))
-    expected_d = torch.autograd.grad(loss_d.mean(), list(state.D.parameters()), allow_unused=True)
-    step(Arithmetic(state), real, Meter(state.device))
-    for network, optimiser, expected in ((state.G, state.G_opt, expected_g), (state.D, state.D_opt, expected_d)):
-        for parameter, gradient in zip(network.parameters(), expected):
-            if gradient is not None:  # beta1 is 0: Adam's first moment is the gradient
-                assert torch.allclose(optimiser.state[parameter]["exp_avg"], gradient, rtol=1e-3, atol=1e-7)
 
 
 def test_the_path_length_term_evens_the_steps_out(make_state, noise_batches):

@@ -119,12 +119,11 @@ def test_without_a_way_back_a_ruined_training_says_so(noise_batches):
         list(train(state, noise_batches(state.config), Control(), until_nimg=4000, save_nimg=10**9))
 
 
-@pytest.mark.parametrize("shared", [False, True])
-def test_parts_of_a_batch_give_the_gradients_of_the_whole(noise_batches, shared):
+def test_parts_of_a_batch_give_the_gradients_of_the_whole(noise_batches):
     """Noise has no strength yet in a fresh network, so only its strength's own gradient may differ."""
     moments = []
     for micro_batch in (0, 4):
-        state = TrainState.create(TrainConfig(**TINY, shared_pass=shared, r1_gamma=1.0))
+        state = TrainState.create(TrainConfig(**TINY, r1_gamma=1.0))
         state.micro_batch = micro_batch
         step(Arithmetic(state), next(noise_batches(state.config)), Meter(state.device))
         gradients = {
