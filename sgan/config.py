@@ -332,8 +332,8 @@ PRESETS = {
         mini_batch_size=32, batch_size={4: 256, 8: 256, 16: 128, 32: 64}, n_sample=300_000, n_sample_total=5_000_000,
     ),
     "celeba1024": Preset(
-        "CelebA, 1024 pixels", "CelebA at full size: days on several GPUs", max_step=8, channel_base=32768, channel_max=512,
-        mini_batch_size=16, batch_size={4: 256, 8: 256, 16: 128, 32: 64, 64: 32}, n_sample=600_000,
+        "CelebA, 1024 pixels", "CelebA at full size: days on several GPUs", max_step=8, channel_base=32768,
+        channel_max=512, mini_batch_size=16, batch_size={4: 256, 8: 256, 16: 128, 32: 64, 64: 32}, n_sample=600_000,
         n_sample_total=12_000_000,
     ),
 }  # fmt: skip

@@ -195,7 +195,7 @@ def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     import torch
 
     from sgan.data.dataset import list_images
-    from sgan.launch.bridge import check_workers
+    from sgan.launch.run import check_workers
 
     config = make_config(options, torch.cuda.is_available())
     if config.n_gpu > 1 and "RANK" not in os.environ:
@@ -207,7 +207,7 @@ def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 def run_crew(config: TrainConfig, arguments: Sequence[str]) -> int:
     """`train` in several processes, of which the first one speaks; returns the exit code."""
-    from sgan.launch.run import newest_state
+    from sgan.launch.folder import newest_state
 
     crew = Crew()
     crew.pass_on_signals()

@@ -1,4 +1,4 @@
-"""Going on from weights made elsewhere: where a training stood, and the settings that its networks ask for."""
+"""The state that a run begins with: fresh, its own newest one, or one with weights made elsewhere."""
 
 import dataclasses
 from pathlib import Path
@@ -7,9 +7,69 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sgan.config import ConfigError, ModelConfig, TrainConfig
-from sgan.training.state import TrainState, copy_weights
+from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig
+from sgan.launch.folder import newest_state
+from sgan.training.state import TrainState, copy_weights, load_state, transfer_weights
 from sgan.weights.checkpoint import find_checkpoint, read_weights
+from sgan.weights.foreign import CheckpointError
+
+
+def open_state(config: TrainConfig, device: torch.device) -> TrainState:
+    """A fresh state, the newest one of save_folder_path (is_continue), or one with the weights of resume_from.
+
+    A trained.pth of SiskonEmilia's program in save_folder_path is gone on from as well.
+
+    When continuing, the networks must be the saved ones; live settings that were changed since stay changed, unless
+    `config` gives another value than the run had. A damaged newest state is passed over for the one before, which
+    `state.notes` tells.
+    """
+    if config.is_continue and newest_state(config.save_folder_path) is not None:
+        state = _load_newest(config.save_folder_path, device)
+        for f in dataclasses.fields(ModelConfig):
+            ours, theirs = getattr(config, f.name), getattr(state.config, f.name)
+            if ours != theirs:
+                raise ConfigError(
+                    f"{f.name} is {ours}, but the run in {config.save_folder_path} has {theirs}; keep it, or choose "
+                    "another save_folder_path (with resume_from to start from these weights)"
+                )
+        _adopt_config(state, config)
+        return state
+    foreign = Path(config.save_folder_path) / FOREIGN_NAME
+    if config.is_continue and foreign.is_file():
+        return resume_foreign(config, foreign, device)
+    if not config.is_train:
+        raise CheckpointError(f"{config.save_folder_path} holds no state; train first (is_train True)")
+    state = TrainState.create(config, device)
+    if config.resume_from:
+        transfer_weights(state, config.resume_from)
+    return state
+
+
+def _load_newest(run_dir: str, device: torch.device) -> TrainState:
+    """The newest state that can be read; CheckpointError of the newest when none can."""
+    notes: list[str] = []
+    for path in sorted(Path(run_dir).glob(STATE_PATTERN), reverse=True):
+        try:
+            state = load_state(path, device)
+        except CheckpointError as error:
+            notes.append(str(error))
+        else:
+            state.notes = [f"{note}; going on from the state before it" for note in notes]
+            return state
+    raise CheckpointError(notes[0])
+
+
+def _adopt_config(state: TrainState, config: TrainConfig) -> None:
+    """Takes the settings of this run, journalling those live ones that differ from the run's first."""
+    patch = {
+        f.name: getattr(config, f.name)
+        for f in dataclasses.fields(HParams)
+        if getattr(config, f.name) != getattr(state.config, f.name)
+    }
+    state.config = config
+    if patch:
+        state.hparams = state.hparams.changed(patch)
+        state.journal.append({"nimg": state.nimg, "patch": patch})
 
 
 def model_settings(path: str | Path) -> dict[str, Any]:

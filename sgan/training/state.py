@@ -18,16 +18,17 @@ from sgan.config import STATE_PATTERN, HParams, TrainConfig, to_dict
 from sgan.networks.generator import Discriminator, Generator
 from sgan.weights.checkpoint import (
     config_of,
+    fill_networks,
     find_checkpoint,
     load_network,
     networks_in,
     nimg_of,
     read_tensors,
     read_weights,
-    write_tensors,
+    write_state_tensors,
 )
-from sgan.weights.foreign import Foreign
-from sgan.weights.formats import CheckpointError, check_sizes, opening_notes
+from sgan.weights.foreign import CheckpointError, Foreign
+from sgan.weights.formats import check_sizes, opening_notes
 from sgan.weights.nvidia import choose_class
 
 ADAM_BETA2 = 0.99  # beta1 is 0: arXiv 1912.04958, appendix B
@@ -116,14 +117,7 @@ def _optimiser_tensors(prefix: str, network: torch.nn.Module, optimiser: torch.o
 
 def write_state(state: TrainState, path: Path, **more: Any) -> None:
     """Writes everything of a state into one file; `more` goes into its header."""
-    tensors = {}
-    for prefix, network in state.networks().items():
-        tensors.update({f"{prefix}.{name}": tensor for name, tensor in network.state_dict().items()})
-    tensors.update(_optimiser_tensors("G_opt", state.G, state.G_opt))
-    tensors.update(_optimiser_tensors("D_opt", state.D, state.D_opt))
     meta = {
-        "kind": "state",
-        "config": to_dict(state.config),
         "hparams": to_dict(state.hparams),
         "nimg": state.nimg,
         "iteration": state.iteration,
@@ -132,7 +126,8 @@ def write_state(state: TrainState, path: Path, **more: Any) -> None:
         "scalers": {term: scaler.state_dict() for term, scaler in state.scalers.items()},
         "journal": state.journal,
     }
-    write_tensors(path, tensors, meta | more)
+    moments = _optimiser_tensors("G_opt", state.G, state.G_opt) | _optimiser_tensors("D_opt", state.D, state.D_opt)
+    write_state_tensors(path, state.networks(), state.config, meta | more, **moments)
 
 
 def save_state(state: TrainState, run_dir: str | Path) -> Path:
@@ -177,40 +172,20 @@ def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainSta
     return state
 
 
-def transfer_weights(state: TrainState, path: str | Path) -> int:
-    """Copies every network tensor of another checkpoint; returns how many were taken.
+def transfer_weights(state: TrainState, path: str | Path) -> None:
+    """Copies every network tensor of another checkpoint.
 
     Any file that `read_weights` reads will do, also one with fewer or more layers. The optimiser starts afresh.
     CheckpointError when a tensor has another shape, since half of a network is worth nothing.
     """
-    return copy_weights(state, read_weights(find_checkpoint(path, "state")), path)
+    copy_weights(state, read_weights(find_checkpoint(path, "state")), path)
 
 
-def copy_weights(state: TrainState, weights: Foreign, path: str | Path) -> int:
+def copy_weights(state: TrainState, weights: Foreign, path: str | Path) -> None:
     """`transfer_weights` of networks that were read from `path` before; of those with classes, class 0."""
     if weights.config.c_dim:
         state.notes.append(f"{path} has {weights.config.c_dim} classes; class 0 goes on (another: convert --class N)")
-        weights = choose_class(weights, 0)
-    found = weights.networks
-    sources = {"G": ("G", "G_ema"), "G_ema": ("G_ema", "G"), "D": ("D",)}
-    taken = 0
-    for prefix, network in state.networks().items():
-        tensors = next((found[name] for name in sources[prefix] if name in found), {})
-        own = network.state_dict()
-        shared = {name: tensors[name] for name in own if name in tensors}
-        for name, tensor in shared.items():
-            if tensor.shape != own[name].shape:
-                raise CheckpointError(
-                    f"{path} does not fit these settings: {prefix}.{name} is {list(tensor.shape)} there and "
-                    f"{list(own[name].shape)} here; take channel_base, channel_max, dim_latent and the like from it"
-                )
-        network.load_state_dict(shared, strict=False)
-        taken += len(shared)
-        if tensors and len(shared) < len(own):
-            state.notes.append(f"{prefix}: {len(own) - len(shared)} of {len(own)} tensors start from scratch")
-    if not taken:
-        raise CheckpointError(f"{path} has no tensor that fits this model; compare its config.json with the settings")
-    state.notes += opening_notes(weights, path)
-    if "D" not in found:
+        weights = choose_class(weights, 0, path)
+    state.notes += fill_networks(state.networks(), weights, path) + opening_notes(weights, path)
+    if "D" not in weights.networks:
         state.notes.append(f"{path} has no discriminator: it starts from scratch")
-    return taken

@@ -5,7 +5,7 @@ import torch
 
 from sgan.config import TrainConfig
 from sgan.events import Control, NotCompiled, Stats, Step
-from sgan.launch.run import resolve_precision
+from sgan.launch.device import resolve_precision
 from sgan.training import arithmetic
 from sgan.training.arithmetic import Arithmetic, Compiled
 from sgan.training.loop import train

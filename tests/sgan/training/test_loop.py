@@ -12,7 +12,7 @@ import torch
 from sgan import viz
 from sgan.config import ConfigError, HParams, TrainConfig
 from sgan.events import Changed, Control, Finished, Grid, Saved, Stats, Step
-from sgan.launch.occupation import Occupation
+from sgan.launch.folder import Occupation
 from sgan.training import loop, losses
 from sgan.training.arithmetic import Arithmetic
 from sgan.training.loop import train

@@ -13,7 +13,9 @@ from sgan.judging import checkpoint as judging
 from sgan.judging.checkpoint import state_judge
 from sgan.launch import run as launch
 from sgan.launch.record import Recorder
-from sgan.training.loop import best_quality, is_better, train
+from sgan.training import keeper, loop
+from sgan.training.keeper import best_quality, is_better
+from sgan.training.loop import train
 from sgan.training.state import TrainState, load_state
 from sgan.weights.checkpoint import BEST_NAME, load_generator
 
@@ -78,23 +80,27 @@ def test_measuring_changes_nothing(noise_batches, tmp_path):
 
 
 def test_the_time_of_measuring_is_not_training_time(state, noise_batches, monkeypatch):
-    from sgan.training import loop
+    now = [0.0]
 
-    held = []
-    monkeypatch.setattr(loop.Meter, "read", lambda self, state, event, seconds: held.append(seconds) or {})
-    clock = iter(range(0, 10_000, 7))
-    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
-    assert len(of(run(state, noise_batches(state.config), 16, [1.0, 1.0]), Stats)) == 2
-    assert held == [0, 7]  # the first verdict came after the first Stats
+    def batches():
+        for batch in noise_batches(state.config):
+            now[0] += 4.0
+            yield batch
+
+    def judge(state):
+        now[0] += 1000.0
+        return {"swd": 1.0, "resolution": 8}
+
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    events = train(state, batches(), Control(), until_nimg=24, save_nimg=10**9, judge=judge, metrics_nimg=8)
+    assert [event.values["sec_per_kimg"] for event in of(list(events), Stats)[1:]] == [1000.0, 1000.0]
 
 
 def test_a_full_disk_costs_the_best_state_alone(state, noise_batches, tmp_path, monkeypatch):
-    from sgan.training import loop
-
     def refuse(*args, **kwargs):
         raise OSError(28, "No space left on device", "best")
 
-    monkeypatch.setattr(loop, "write_state", refuse)
+    monkeypatch.setattr(keeper, "write_state", refuse)
     events = run(state, noise_batches(state.config), 8, [1.0], run_dir=tmp_path)
     assert of(events, Measured)[0].path == "" and "best: No space left" in of(events, SaveFailed)[0].reason
 

@@ -15,8 +15,8 @@ from processes import start
 
 from sgan.config import TrainConfig
 from sgan.events import Control, RolledBack, Saved, SaveFailed, Shrunk, Stats, Step
-from sgan.launch.run import open_state
-from sgan.training import loop
+from sgan.launch.resume import open_state
+from sgan.training import keeper
 from sgan.training.arithmetic import Arithmetic
 from sgan.training.loop import train
 from sgan.training.meter import Meter
@@ -173,8 +173,8 @@ def test_a_full_disk_is_told_once_and_tried_again(noise_batches, monkeypatch, tm
             raise OSError(28, "No space left on device", "state")
         return save_state(*args)
 
-    monkeypatch.setattr(loop, "save_state", save)
-    monkeypatch.setattr(loop, "RETRY_INTERVAL", 2)
+    monkeypatch.setattr(keeper, "save_state", save)
+    monkeypatch.setattr(keeper, "RETRY_INTERVAL", 2)
     seen = []
     for event in train(state, noise_batches(state.config), Control(), until_nimg=96, save_nimg=16, run_dir=tmp_path):
         seen.append(event)

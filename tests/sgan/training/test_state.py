@@ -1,15 +1,18 @@
 """Facts of checkpoints: nothing lost, nothing half-written, everything named."""
 
+import os
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from provenance import write_bytes
 from sgan.config import TrainConfig
 from sgan.events import Control
-from sgan.training import state as state_module
 from sgan.training.loop import train
 from sgan.training.state import TrainState, load_state, save_state, transfer_weights
-from sgan.weights.checkpoint import find_checkpoint, load_generator, save_generator, write_bytes
+from sgan.weights import checkpoint
+from sgan.weights.checkpoint import find_checkpoint, load_generator, save_generator
 from sgan.weights.formats import CheckpointError
 
 TINY = dict(max_step=1, step=1, n_fc=2, dim_latent=8, channel_base=64, channel_max=8, mini_batch_size=4)
@@ -64,7 +67,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch)
     def fail(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(state_module.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
@@ -96,7 +99,7 @@ def test_damaged_and_foreign_files_are_named(trained, tmp_path):
 
 
 def test_a_newer_format_is_refused(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(state_module, "FORMAT_VERSION", 99)
+    monkeypatch.setattr(checkpoint, "FORMAT_VERSION", 99)
     path = save_state(trained, tmp_path)
     monkeypatch.undo()
     with pytest.raises(CheckpointError, match="99; update"):

@@ -26,8 +26,8 @@ from sgan.launch.resume import resume_foreign
 from sgan.launch.run import open_state, run_training
 from sgan.training.state import TrainState, load_state, transfer_weights
 from sgan.weights.checkpoint import load_generator, read_header
-from sgan.weights.foreign import siskon_names, siskon_scale
 from sgan.weights.formats import CheckpointError, read_foreign
+from sgan.weights.siskon import siskon_names, siskon_scale
 
 Z = torch.ones(1, 8)
 WIDE = dict(max_step=1, n_fc=1, channel_base=16384, channel_max=512)  # as narrow as rosinality's program can be

@@ -138,7 +138,7 @@ def test_one_class_of_a_network_with_classes_is_a_network_without(tmp_path):
     weights = read_foreign(write_nvidia(tmp_path / "a", nvidia_parts(G, D)))
     z, img = torch.randn(2, 5), torch.randn(4, 3, 16, 16)
     for index in range(3):
-        chosen = choose_class(weights, index)
+        chosen = choose_class(weights, index, "x")
         g, d = Generator(chosen.config), Discriminator(chosen.config)
         g.load_state_dict(chosen.networks["G_ema"])
         d.load_state_dict(chosen.networks["D"], strict=False)
@@ -146,7 +146,7 @@ def test_one_class_of_a_network_with_classes_is_a_network_without(tmp_path):
         expected = logits_of_class(D, class_tensors(D.config), index, img)
         assert expected.std() > 0.001 and (d(img) - expected).abs().max() < 1e-5
     with pytest.raises(Refused, match="0 to 2"):
-        choose_class(weights, 3)
+        choose_class(weights, 3, "x")
 
 
 def test_a_mapping_of_another_learning_rate_is_rescaled(tmp_path):
