@@ -99,7 +99,7 @@ class Variant:
         self.work = Arithmetic(
             self.state, self.dtype, Compiled(self.state, mode=mode) if "compiled" in self.flags else None
         )
-        self.meter = Meter(device)
+        self.meter = Meter()
         self.real = np.random.default_rng(0).integers(0, 256, (batch, 3, resolution, resolution), dtype=np.uint8)
         self.plain: list[float] = []
         self.with_r1: list[float] = []

@@ -291,12 +291,12 @@ class TrainConfig(ModelConfig, HParams):
     @property
     def model(self) -> ModelConfig:
         """The fixed half."""
-        return ModelConfig(**{f.name: getattr(self, f.name) for f in fields(ModelConfig)})
+        return ModelConfig(**part(self, ModelConfig))
 
     @property
     def hparams(self) -> HParams:
         """The live half, as it stands at the start."""
-        return HParams(**{f.name: getattr(self, f.name) for f in fields(HParams)})
+        return HParams(**part(self, HParams))
 
     def batch_size_at(self, resolution: int) -> int:
         """Images per step at a resolution, all processes together."""
@@ -337,6 +337,11 @@ PRESETS = {
         n_sample_total=12_000_000,
     ),
 }  # fmt: skip
+
+
+def part(config: Any, kind: type) -> dict[str, Any]:
+    """The values of those fields of a config that `kind` has."""
+    return {f.name: getattr(config, f.name) for f in fields(kind)}
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -57,14 +57,13 @@ class MappingNetwork(nn.Module):
         self,
         z: Tensor,
         truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
         update_w_avg: bool = False,
         c: Tensor | None = None,
     ) -> Tensor:
         """ws [N, num_ws, w_dim] of z [N, z_dim] and, where the network tells classes apart, c [N, c_dim].
 
-        truncation_psi moves the first truncation_cutoff of them (None: all) towards w_avg: 0 gives w_avg, 1 changes
-        nothing (arXiv 1812.04948, appendix B). update_w_avg also advances w_avg by this batch.
+        truncation_psi moves them towards w_avg: 0 gives w_avg, 1 changes nothing (arXiv 1812.04948, appendix B).
+        update_w_avg also advances w_avg by this batch.
         """
         x = normalize_2nd_moment(z.float())
         if self.c_dim:
@@ -78,8 +77,7 @@ class MappingNetwork(nn.Module):
             self.w_avg.copy_(x.detach().mean(dim=0).lerp(self.w_avg, W_AVG_BETA))
         ws = x.unsqueeze(1).repeat(1, self.num_ws, 1)
         if truncation_psi != 1.0:
-            cut = self.num_ws if truncation_cutoff is None else truncation_cutoff
-            ws[:, :cut] = self.w_avg.lerp(ws[:, :cut], truncation_psi)
+            ws = self.w_avg.lerp(ws, truncation_psi)
         return ws
 
 

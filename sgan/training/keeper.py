@@ -1,5 +1,6 @@
 """What a training leaves in its folder while it runs: states when they are due, the best of them, logs."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -18,17 +19,18 @@ RETRY_INTERVAL = 100  # iterations until a save that failed is tried again
 
 
 class Keeper:
-    """Keeps `state` in run_dir (None: nowhere), every save_nimg images or save_seconds.
+    """Keeps `state` in run_dir (None: nowhere), every save_nimg images or save_minutes (0: never by time).
 
     held: (nimg, changes) of the last save; failing: why the disk refused it, "" when it did not; a save that failed is
     owed, and tried again at iteration retry_at.
     """
 
-    def __init__(self, state: TrainState, run_dir: Path | None, save_nimg: int, save_seconds: float):
-        self.state, self.run_dir, self.save_nimg, self.save_seconds = state, run_dir, save_nimg, save_seconds
+    def __init__(self, state: TrainState, run_dir: str | Path | None, save_nimg: int, save_minutes: float):
+        self.state, self.run_dir = state, Path(run_dir) if run_dir else None
+        self.save_nimg, self.save_seconds = save_nimg, save_minutes * 60 or math.inf
         self.held, self.failing, self.owed, self.retry_at, self.saved_when = None, "", False, 0, time.monotonic()
-        if run_dir is not None:
-            run_dir.mkdir(parents=True, exist_ok=True)
+        if self.run_dir is not None:
+            self.run_dir.mkdir(parents=True, exist_ok=True)
 
     def append(self, name: str, row: Mapping[str, Any]) -> None:
         """Adds a row to a log; a full disk costs the row, not the training."""

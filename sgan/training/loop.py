@@ -1,9 +1,9 @@
 """train(): one generator of events. It never prints, plots or opens a window; consumers do."""
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def train(
     smallest "swd" of its "resolution" is kept. replay gives {"nimg", "patch"} rows of an earlier journal to be applied
     when their time comes. FloatingPointError: ruined, and no way back.
     """
-    keeper = Keeper(state, Path(run_dir) if run_dir and rank() == 0 else None, save_nimg, save_minutes * 60 or math.inf)
+    keeper = Keeper(state, run_dir if rank() == 0 else None, save_nimg, save_minutes)
     work, replay = Arithmetic(state, dtype, compiled), deque(sorted(replay, key=lambda row: row["nimg"]))
     run = _Run(work, keeper, control, batches, grid_z, judge, metrics_nimg if judge else 0, replay)
     try:
@@ -77,41 +77,35 @@ def train(
     except GeneratorExit:
         list(keeper.save())
         raise
-    if grid_z is not None:
-        yield draw_grid(state, grid_z)
-    yield from keeper.save()
-    yield Finished(state.nimg, state.iteration, "stopped" if stopped else "done")
+    yield from run.finish("stopped" if stopped else "done")
 
 
+@dataclass
 class _Run:
-    """train()'s parts, bound together: how the state is computed and kept, where pictures and changes come from."""
+    """train()'s parts, bound together: how the state is computed and kept, where pictures and changes come from.
 
-    def __init__(
-        self,
-        work: Arithmetic,
-        keeper: Keeper,
-        control: Control,
-        source: Iterable[np.ndarray] | Callable[[int], Iterable[np.ndarray]],
-        grid_z: Tensor | None,
-        judge: Callable[[TrainState], Mapping[str, float]] | None,
-        metrics_nimg: int,
-        replay: deque[Mapping[str, Any]],
-    ):
-        self.state, self.work, self.keeper, self.control = work.state, work, keeper, control
-        self.source, self.grid_z, self.judge, self.metrics_nimg, self.replay = (
-            source,
-            grid_z,
-            judge,
-            metrics_nimg,
-            replay,
-        )
-        self.lifeline = Lifeline(self.state) if callable(source) else None
+    told: why the networks are not compiled, as far as it was told.
+    """
+
+    work: Arithmetic
+    keeper: Keeper
+    control: Control
+    source: Iterable[np.ndarray] | Callable[[int], Iterable[np.ndarray]]
+    grid_z: Tensor | None
+    judge: Callable[[TrainState], Mapping[str, float]] | None
+    metrics_nimg: int
+    replay: deque[Mapping[str, Any]]
+    told: str = ""
+
+    def __post_init__(self):
+        self.state = self.work.state
+        self.lifeline = Lifeline(self.state) if callable(self.source) else None
         self.begin()
 
     def begin(self) -> None:
         """Pictures from where the state stands, and means that start anew."""
         self.batches = iter(self.source(self.state.nimg) if callable(self.source) else self.source)
-        self.meter = Meter(self.state.device)
+        self.meter = Meter()
 
     def take_changes(self) -> Iterator[Changed]:
         """Applies and journals new hyper-parameters: those to be replayed whose time has come, and those posted."""
@@ -146,6 +140,13 @@ class _Run:
             yield from self.measure()
         if self.keeper.is_due(event):
             yield from self.keeper.save()
+
+    def finish(self, reason: str) -> Iterator[Event]:
+        """The last grid, the last save, the end."""
+        if self.grid_z is not None:
+            yield draw_grid(self.state, self.grid_z)
+        yield from self.keeper.save()
+        yield Finished(self.state.nimg, self.state.iteration, reason)
 
     def check_losses(self) -> RolledBack | None:
         """Looks at the losses; goes back to the last good state when they say that all is lost."""

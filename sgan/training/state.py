@@ -6,6 +6,7 @@
 
 import copy
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ from sgan.weights.nvidia import choose_class
 ADAM_BETA2 = 0.99  # beta1 is 0: arXiv 1912.04958, appendix B
 ADAM_EPS = 1e-8
 KEEP_STATES = 2
+NUMBERS = ("nimg", "iteration", "ada_p", "pl_mean")  # of a state, beside tensors and settings
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of a parameter, in Adam's state
 
 
 @dataclass
@@ -72,16 +75,26 @@ class TrainState:
         G, D, G_ema = G.to(device), D.to(device), G_ema.to(device)
         return cls(config, config.hparams, device, G, D, G_ema, _adam(G), _adam(D))
 
-    def load_scalers(self, saved: dict[str, dict[str, Any]]) -> None:
-        """Takes over loss scales, {term: GradScaler.state_dict()}."""
-        self.scalers = {}
-        for term, values in saved.items():
-            self.scalers[term] = GradScaler(self.device.type)
-            self.scalers[term].load_state_dict(values)
+    def numbers(self) -> dict[str, Any]:
+        """What training changes beside tensors and settings, as plain types."""
+        scalers = {term: scaler.state_dict() for term, scaler in self.scalers.items()}
+        return {name: getattr(self, name) for name in NUMBERS} | {"scalers": scalers}
+
+    def take_numbers(self, saved: Mapping[str, Any]) -> None:
+        """Takes over what `numbers` gave, as far as it is there."""
+        for name in set(NUMBERS) & set(saved):
+            setattr(self, name, saved[name])
+        self.scalers = {term: GradScaler(self.device.type) for term in saved.get("scalers", {})}
+        for term, scaler in self.scalers.items():
+            scaler.load_state_dict(saved["scalers"][term])
 
     def networks(self) -> dict[str, torch.nn.Module]:
         """The networks by the prefix of their tensors' names."""
         return {"G": self.G, "D": self.D, "G_ema": self.G_ema}
+
+    def optimisers(self) -> dict[str, tuple[torch.nn.Module, torch.optim.Adam]]:
+        """The networks that are trained, each with its optimiser."""
+        return {"G": (self.G, self.G_opt), "D": (self.D, self.D_opt)}
 
     def is_finite(self) -> bool:
         """Whether no network holds a NaN or an infinite number; waits for the device."""
@@ -105,29 +118,19 @@ def _adam(network: torch.nn.Module) -> Adam:
     return Adam(network.parameters(), lr=0.0, betas=(0.0, ADAM_BETA2), eps=ADAM_EPS, fused=True)
 
 
-def _optimiser_tensors(prefix: str, network: torch.nn.Module, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
-    """Adam's second moment and step per parameter, by the parameter's name. Its first moment is the last gradient
-    where beta1 is 0, and is kept too, since lazy regularisation may not be."""
-    tensors = {}
-    for name, parameter in network.named_parameters():
-        for key, value in optimiser.state.get(parameter, {}).items():
-            tensors[f"{prefix}.{name}.{key}"] = value
-    return tensors
-
-
 def write_state(state: TrainState, path: Path, **more: Any) -> None:
-    """Writes everything of a state into one file; `more` goes into its header."""
-    meta = {
-        "hparams": to_dict(state.hparams),
-        "nimg": state.nimg,
-        "iteration": state.iteration,
-        "ada_p": state.ada_p,
-        "pl_mean": state.pl_mean,
-        "scalers": {term: scaler.state_dict() for term, scaler in state.scalers.items()},
-        "journal": state.journal,
+    """Writes everything of a state into one file; `more` goes into its header.
+
+    Adam's first moment is the last gradient where beta1 is 0, and is kept too, since lazy regularisation may not be.
+    """
+    moments = {
+        f"{prefix}_opt.{name}.{key}": value
+        for prefix, (network, optimiser) in state.optimisers().items()
+        for name, parameter in network.named_parameters()
+        for key, value in optimiser.state.get(parameter, {}).items()
     }
-    moments = _optimiser_tensors("G_opt", state.G, state.G_opt) | _optimiser_tensors("D_opt", state.D, state.D_opt)
-    write_state_tensors(path, state.networks(), state.config, meta | more, **moments)
+    meta = {"hparams": to_dict(state.hparams), **state.numbers(), "journal": state.journal, **more}
+    write_state_tensors(path, state.networks(), state.config, meta, **moments)
 
 
 def save_state(state: TrainState, run_dir: str | Path) -> Path:
@@ -154,22 +157,34 @@ def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainSta
     check_sizes(config.model, networks_in(tensors, "state")["G"], path)
     state = TrainState.create(config, device)
     state.hparams = config_of(HParams, meta, path, "hparams")
-    state.nimg, state.iteration, state.journal = meta["nimg"], meta["iteration"], meta["journal"]
-    state.ada_p, state.pl_mean = meta.get("ada_p", 0.0), meta.get("pl_mean", 0.0)
-    state.load_scalers(meta.get("scalers", {}))
+    state.journal = meta["journal"]
+    state.take_numbers(meta)
     for prefix, network in state.networks().items():
         load_network(network, tensors, f"{prefix}.", path)
     if not state.is_finite():
         raise CheckpointError(f"{path} holds networks with numbers that are not finite")
-    for prefix, network, optimiser in (("G_opt", state.G, state.G_opt), ("D_opt", state.D, state.D_opt)):
-        for name, parameter in network.named_parameters():
-            if f"{prefix}.{name}.step" in tensors:
-                # The fused Adam walks memory: moments must lie as their parameter does (channels_last).
-                moments = {key: torch.empty_like(parameter.detach()) for key in ("exp_avg", "exp_avg_sq")}
-                for key, moment in moments.items():
-                    moment.copy_(tensors[f"{prefix}.{name}.{key}"])
-                optimiser.state[parameter] = {**moments, "step": tensors[f"{prefix}.{name}.step"].to(device)}
+    for prefix, (network, optimiser) in state.optimisers().items():
+        moments = {
+            name: {key: tensors[f"{prefix}_opt.{name}.{key}"] for key in MOMENTS}
+            for name, _ in network.named_parameters()
+            if f"{prefix}_opt.{name}.step" in tensors
+        }
+        put_moments(network, optimiser, moments)
     return state
+
+
+def put_moments(
+    network: torch.nn.Module, optimiser: torch.optim.Adam, moments: Mapping[str, Mapping[str, Tensor]]
+) -> None:
+    """Gives Adam the moments, by the names of parameters, whose shapes fit.
+
+    The fused Adam walks memory: they must lie as their parameter does (channels_last).
+    """
+    for name, parameter in network.named_parameters():
+        found = moments.get(name)
+        if found and found["exp_avg"].shape == found["exp_avg_sq"].shape == parameter.shape:
+            entry = {key: torch.empty_like(parameter.detach()).copy_(found[key]) for key in MOMENTS[1:]}
+            optimiser.state[parameter] = {**entry, "step": found["step"].to(parameter.device)}
 
 
 def transfer_weights(state: TrainState, path: str | Path) -> None:

@@ -6,7 +6,6 @@ written beside, synced and renamed, and has a checksum. Others' files open here 
 
 import hashlib
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from provenance import write_bytes
-from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, ModelConfig, TrainConfig, from_dict, to_dict
+from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, ModelConfig, TrainConfig, from_dict, part, to_dict
 from sgan.networks.generator import Discriminator, Generator
 from sgan.weights.foreign import CheckpointError, Foreign
 from sgan.weights.formats import check_sizes, file_hash, is_safetensors, opening_notes, read_foreign
@@ -135,8 +134,7 @@ def write_ours(weights: Foreign, path: Path, target: Path) -> str:
     if not weights.source:
         raise ConfigError(f"{path} is in this format already; --generator_only takes its generator out")
     fading = weights.alpha < 1 and weights.step > weights.config.min_step
-    model = {f.name: getattr(weights.config, f.name) for f in fields(ModelConfig)}
-    config = TrainConfig(**model, step=weights.step - fading)
+    config = TrainConfig(**part(weights.config, ModelConfig), step=weights.step - fading)
     nimg = int((1 + weights.alpha) * config.n_sample) if fading else 0
     torch.manual_seed(config.seed)
     networks = {"G": Generator(config.model), "D": Discriminator(config.model), "G_ema": Generator(config.model)}

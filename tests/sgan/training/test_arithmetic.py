@@ -56,7 +56,7 @@ def test_an_update_that_overflows_is_left_out_and_the_scale_halved(make_state, n
     monkeypatch.setattr(arithmetic, "INIT_SCALE", 2.0**12)
     state, batches = make_state(d_reg_interval=1000), noise_batches(TrainConfig(**TINY))
     state.iteration = 1  # no R1
-    work, meter = Arithmetic(state, HALF), Meter(state.device)
+    work, meter = Arithmetic(state, HALF), Meter()
     work.scaler(term)
     state.load_scalers({term: {**state.scalers[term].state_dict(), "scale": 2.0**40}})
     before, network = weights(state), getattr(state, term)
@@ -80,7 +80,7 @@ def test_float16_gives_the_gradients_of_float32(make_state, noise_batches, chang
     found = []
     for dtype in (torch.float32, HALF):
         state = make_state(d_reg_interval=1, r1_gamma=1.0, learning_rate={8: 0.0}, **changes)
-        step(Arithmetic(state, dtype), next(noise_batches(state.config)), Meter(state.device))
+        step(Arithmetic(state, dtype), next(noise_batches(state.config)), Meter())
         found.append([gradients(state.D_opt), gradients(state.G_opt)])
     for exact, ours in zip(*found):
         assert torch.cosine_similarity(ours, exact, dim=0) > 0.999
@@ -95,7 +95,7 @@ def test_a_weak_penalty_survives_by_its_scale_alone(make_state, noise_batches, m
             monkeypatch.setattr(Arithmetic, "scaler", lambda self, term: None)
         for dtype in (torch.float32, HALF):
             state = make_state(d_reg_interval=1, r1_gamma=1e-5, learning_rate={8: 0.0})
-            step(Arithmetic(state, dtype), next(noise_batches(state.config)), Meter(state.device))
+            step(Arithmetic(state, dtype), next(noise_batches(state.config)), Meter())
             found[scaled, dtype] = state.D_opt.state[state.D.b8.conv1.weight]["exp_avg"].flatten()
     similar = [torch.cosine_similarity(found[s, HALF], found[s, torch.float32], dim=0) for s in (True, False)]
     assert similar[0] > 0.99 > 0.9 > similar[1]

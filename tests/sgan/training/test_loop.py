@@ -343,7 +343,7 @@ def test_without_augmentation_its_probability_is_zero_at_once(noise_batches):
     state = TrainState.create(TrainConfig(**TINY))
     state.ada_p = 0.4
     state.hparams = state.hparams.changed({"ada_target": 0.0})
-    step(Arithmetic(state), next(noise_batches(state.config)), Meter(state.device))
+    step(Arithmetic(state), next(noise_batches(state.config)), Meter())
     assert state.ada_p == 0.0
 
 

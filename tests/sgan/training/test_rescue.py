@@ -125,7 +125,7 @@ def test_parts_of_a_batch_give_the_gradients_of_the_whole(noise_batches):
     for micro_batch in (0, 4):
         state = TrainState.create(TrainConfig(**TINY, r1_gamma=1.0))
         state.micro_batch = micro_batch
-        step(Arithmetic(state), next(noise_batches(state.config)), Meter(state.device))
+        step(Arithmetic(state), next(noise_batches(state.config)), Meter())
         gradients = {
             f"D.{n}": state.D_opt.state[p]["exp_avg"] for n, p in state.D.named_parameters() if p in state.D_opt.state
         }

@@ -33,7 +33,7 @@ def regularised(noise_batches, batch, micro_batch=0, room=1000):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sgan.training.losses.path_lengths", short_of_memory)
         patch.setattr("sgan.training.step._apply", look)
-        step(Arithmetic(state), next(noise_batches(state.config)), Meter(state.device))
+        step(Arithmetic(state), next(noise_batches(state.config)), Meter())
     return gradients, state, sizes
 
 
@@ -66,7 +66,7 @@ def test_memory_too_short_for_one_sample_is_an_error(noise_batches):
 def test_the_generators_rate_allows_for_its_lazy_term(weight, ratio, noise_batches):
     state = TrainState.create(TrainConfig(**TINY, mini_batch_size=4, pl_weight=weight, learning_rate={8: 0.01}))
     for batch in (noise_batches(state.config), noise_batches(state.config)):
-        step(Arithmetic(state), next(batch), Meter(state.device))
+        step(Arithmetic(state), next(batch), Meter())
         (group,) = state.G_opt.param_groups
         assert group["lr"] == pytest.approx(0.01 * ratio) and group["betas"] == (0.0, pytest.approx(0.99**ratio))
 

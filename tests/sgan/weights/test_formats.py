@@ -28,12 +28,11 @@ from foreign_files import (
 )
 
 import sgan
-from sgan.config import ModelConfig
+from sgan.config import ConfigError, ModelConfig
 from sgan.networks.generator import Discriminator, Generator
 from sgan.weights.checkpoint import load_generator
 from sgan.weights.formats import CheckpointError, read_foreign
 from sgan.weights.nvidia import choose_class
-from sgan.weights.unpickle import Refused
 
 # ---- opening ----
 
@@ -145,7 +144,7 @@ def test_one_class_of_a_network_with_classes_is_a_network_without(tmp_path):
         assert (g(z) - G(z, c=torch.eye(3)[[index, index]])).abs().max() < 1e-5
         expected = logits_of_class(D, class_tensors(D.config), index, img)
         assert expected.std() > 0.001 and (d(img) - expected).abs().max() < 1e-5
-    with pytest.raises(Refused, match="0 to 2"):
+    with pytest.raises(ConfigError, match="0 to 2"):
         choose_class(weights, 3, "x")
 
 
