@@ -26,17 +26,13 @@ from sgan.cli import main
 from sgan.cli import progress as main_progress
 from sgan.config import PRESETS, ConfigError, TrainConfig
 from sgan.events import Control, RolledBack, Saved, Step
-from sgan.launch import bridge as spawn
+from sgan.launch import bridge
 from sgan.launch import crew
 from sgan.launch import run as launch
+from sgan.launch.device import resolve_device
+from sgan.launch.run import check_batches, run_training
 from sgan.training.state import TrainState, load_state
 from sgan.weights.checkpoint import save_generator
-
-TINY = (
-    "--step 1 --max_step 2 --n_fc 2 --dim_latent 8 --channel_base 64 --channel_max 8 --mini_batch_size 4 --n_sample 8"
-)
-TINY = [*TINY.split(), "--n_show_loss", "2", "--n_show_grid", "4", "--device", "cpu"]
-
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
@@ -52,7 +48,7 @@ def run(faces, tmp_path_factory):
     """A finished tiny run: (its folder, what the command printed)."""
     folder = tmp_path_factory.mktemp("run") / "new" / "deep"
     done = real_sgan(
-        "train", "--image_folder_path", faces, "--save_folder_path", folder, *TINY, "--n_sample_total", 24,
+        "train", "--image_folder_path", faces, "--save_folder_path", folder, *TINY_FLAGS, "--n_sample_total", 24,
         cache=folder / "cache",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -117,7 +113,7 @@ def test_is_train_false_only_draws_the_grid(run, tmp_path):
 
 
 def test_is_continue_false_starts_anew_and_keeps_the_old_run(faces, tmp_path):
-    common = ["train", "--image_folder_path", faces, "--save_folder_path", tmp_path / "run", *TINY]
+    common = ["train", "--image_folder_path", faces, "--save_folder_path", tmp_path / "run", *TINY_FLAGS]
     assert sgan(*common, "--n_sample_total", 16, cache=tmp_path).returncode == 0
     done = sgan(*common, "--n_sample_total", 8, "--is_continue", "False", cache=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -130,7 +126,7 @@ def test_is_continue_false_starts_anew_and_keeps_the_old_run(faces, tmp_path):
 def test_resume_from_starts_from_other_weights(run, faces, tmp_path):
     folder, _ = run
     done = sgan(
-        "train", "--image_folder_path", faces, "--save_folder_path", tmp_path / "new", *TINY, "--resume_from", folder,
+        "train", "--image_folder_path", faces, "--save_folder_path", tmp_path / "new", *TINY_FLAGS, "--resume_from", folder,
         "--n_sample_total", 0, cache=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -140,7 +136,7 @@ def test_resume_from_starts_from_other_weights(run, faces, tmp_path):
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(faces, tmp_path):
-    command = [sys.executable, "-m", "sgan", "train", "--image_folder_path", str(faces), *TINY]
+    command = [sys.executable, "-m", "sgan", "train", "--image_folder_path", str(faces), *TINY_FLAGS]
     command += ["--save_folder_path", str(tmp_path / "run"), "--n_sample_total", "1000000"]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(tmp_path / "c")
@@ -157,7 +153,6 @@ def test_ctrl_c_saves_and_says_how_to_go_on(faces, tmp_path):
     assert load_state(tmp_path / "run").nimg > 0
 
 
-forks = pytest.mark.forks
 
 
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
@@ -180,10 +175,10 @@ def test_the_python_lines_of_the_readme_work_as_written(name, faces, tmp_path, m
     names["plt"].close("all")
 
 
-@forks
+@pytest.mark.forks
 def test_two_processes_equal_one(faces, tmp_path):
     """The first step of two workers equals that of one process at the same total batch, within rounding."""
-    common = ["--image_folder_path", faces, *TINY, "--n_sample_total", 8, "--mini_batch_size", 8, "--save_every", 8]
+    common = ["--image_folder_path", faces, *TINY_FLAGS, "--n_sample_total", 8, "--mini_batch_size", 8, "--save_every", 8]
     assert sgan("train", *common, "--save_folder_path", tmp_path / "one", cache=tmp_path / "cache").returncode == 0
     more = ["train", *common, "--save_folder_path", tmp_path / "two", "--n_gpu", 2]
     workers = start_workers(2, more, RANDOM_UNREAL_FACE_CACHE=tmp_path / "cache")
@@ -209,11 +204,11 @@ def wait_for(path, rows, *pids):
         time.sleep(0.05)
 
 
-@forks
+@pytest.mark.forks
 def test_workers_stop_together(faces, tmp_path):
     """One of them is told to stop: both end in order after the same step, and the state is saved."""
     run = tmp_path / "run"
-    arguments = ["train", "--image_folder_path", faces, *TINY, "--save_folder_path", run, "--n_sample_total", 10**6]
+    arguments = ["train", "--image_folder_path", faces, *TINY_FLAGS, "--save_folder_path", run, "--n_sample_total", 10**6]
     workers = start_workers(2, [*arguments, "--n_gpu", 2], RANDOM_UNREAL_FACE_CACHE=tmp_path / "cache")
     wait_for(run / "stats.jsonl", 2, *workers)
     os.kill(workers[1], signal.SIGTERM)
@@ -224,7 +219,7 @@ def test_workers_stop_together(faces, tmp_path):
 def test_ctrl_c_ends_all_workers_with_a_saved_state(faces, tmp_path):
     """As a terminal does it: the signal goes to the whole foreground group."""
     run, out, err = tmp_path / "run", tmp_path / "out", tmp_path / "err"
-    arguments = ["train", "--image_folder_path", faces, *TINY, "--save_folder_path", run, "--n_sample_total", 10**6]
+    arguments = ["train", "--image_folder_path", faces, *TINY_FLAGS, "--save_folder_path", run, "--n_sample_total", 10**6]
     command = [sys.executable, "-m", "sgan", *map(str, arguments), "--n_gpu", "2"]
     with open(out, "w") as said, open(err, "w") as told:
         variables = environment(tmp_path / "cache")
@@ -238,11 +233,11 @@ def test_ctrl_c_ends_all_workers_with_a_saved_state(faces, tmp_path):
     assert 0 < load_state(run).nimg < 10**6
 
 
-@forks
+@pytest.mark.forks
 def test_a_killed_worker_ends_the_run_with_a_state_to_go_on_from(faces, tmp_path):
     """The last line says who ended and how to go on, and the same command does."""
     run, log = tmp_path / "run", tmp_path / "log"
-    arguments = ["train", "--image_folder_path", faces, *TINY, "--save_folder_path", run, "--save_every", 8]
+    arguments = ["train", "--image_folder_path", faces, *TINY_FLAGS, "--save_folder_path", run, "--save_every", 8]
     variables = dict(RANDOM_UNREAL_FACE_CACHE=tmp_path / "cache", OMP_NUM_THREADS=1)
     pid = start([*arguments, "--n_sample_total", 10**6, "--n_gpu", 2], log, **variables)
     wait_for(run / "stats.jsonl", 5, pid)
@@ -258,11 +253,11 @@ def test_a_killed_worker_ends_the_run_with_a_state_to_go_on_from(faces, tmp_path
     assert more.returncode == 0 and f"going on after {state.nimg / 1000:g} kimg" in more.stdout
 
 
-@forks
+@pytest.mark.forks
 def test_workers_save_and_end_when_their_command_was_killed(faces, tmp_path):
     """SIGKILL leaves the command no time to tell them; they look for it themselves."""
     run, log = tmp_path / "run", tmp_path / "log"
-    arguments = ["train", "--image_folder_path", faces, *TINY, "--save_folder_path", run, "--n_sample_total", 10**6]
+    arguments = ["train", "--image_folder_path", faces, *TINY_FLAGS, "--save_folder_path", run, "--n_sample_total", 10**6]
     variables = dict(RANDOM_UNREAL_FACE_CACHE=tmp_path / "cache", OMP_NUM_THREADS=1)
     pid = start([*arguments, "--n_gpu", 2], log, **variables)
     wait_for(run / "stats.jsonl", 2, pid)
@@ -287,11 +282,11 @@ def command_of(pid):
     return b""
 
 
-@forks
+@pytest.mark.forks
 def test_workers_that_cannot_join_say_why(faces, tmp_path):
     """It is not the others' fault: none of them is gone."""
     log = tmp_path / "log"
-    arguments = ["train", "--image_folder_path", faces, *TINY, "--save_folder_path", tmp_path / "run", "--n_gpu", 2]
+    arguments = ["train", "--image_folder_path", faces, *TINY_FLAGS, "--save_folder_path", tmp_path / "run", "--n_gpu", 2]
     workers = start_workers(2, arguments, log=log, GLOO_SOCKET_IFNAME="nosuch0")
     assert [exit_code(pid) for pid in workers] == [1, 1]
     said = log.read_text()
@@ -358,7 +353,7 @@ WAIT = "import time; time.sleep(600)"
 DULL = "import signal, time; signal.signal(15, lambda *_: None); print(flush=True)\nwhile True: time.sleep(1)"
 
 
-@forks
+@pytest.mark.forks
 def test_the_worker_that_failed_is_told_and_the_others_are_ended(gang, monkeypatch):
     monkeypatch.setattr(crew, "LAST_WORDS", 0.5)
     dies = "import os; os.kill(os.getpid(), 9)"
@@ -372,7 +367,7 @@ def test_the_worker_that_failed_is_told_and_the_others_are_ended(gang, monkeypat
         assert made.wait() and made.failure == failure
 
 
-@forks
+@pytest.mark.forks
 def test_no_worker_is_left_when_a_later_one_cannot_be_started(gang, monkeypatch):
     made, _ = gang(WAIT, WAIT)
     start_one, started = crew.subprocess.Popen, []
@@ -391,7 +386,7 @@ def test_no_worker_is_left_when_a_later_one_cannot_be_started(gang, monkeypatch)
     assert made.wait() and made.failure.code == -signal.SIGTERM
 
 
-@forks
+@pytest.mark.forks
 def test_workers_that_do_not_end_in_time_are_ended(gang):
     made, _ = gang(DULL, DULL)
     for worker in made.workers:
@@ -401,7 +396,7 @@ def test_workers_that_do_not_end_in_time_are_ended(gang):
     assert [worker.returncode for worker in made.workers] == [-9, -9]
 
 
-@forks
+@pytest.mark.forks
 def test_whoever_insists_ends_workers_that_do_not_end(gang):
     made, handlers = gang(DULL, DULL)
     assert {signal.SIGINT, signal.SIGTERM} <= set(handlers)
@@ -413,14 +408,14 @@ def test_whoever_insists_ends_workers_that_do_not_end(gang):
     assert made.wait() and made.failure.code == -9 and made.asked == 3
 
 
-@forks
+@pytest.mark.forks
 def test_a_notebook_is_told_which_worker_was_killed_and_not_that_another_lost_it(gang, tmp_path):
     made, _ = gang(WAIT, "import os; os.kill(os.getpid(), 9)")
     made.workers[1].wait(60)
     ours, theirs = socket.socketpair()
-    spawn.Link(theirs).send({"error": "Connection closed by peer"})
+    bridge.Link(theirs).send({"error": "Connection closed by peer"})
     with pytest.raises(RuntimeError, match="worker 1 was ended by SIGKILL .*; see .*workers.log"):
-        next(spawn._follow(spawn.Link(ours), Control(), made, tmp_path / "workers.log"))
+        next(bridge._follow(bridge.Link(ours), Control(), made, tmp_path / "workers.log"))
     made.dismiss(60)
     assert made.workers[0].returncode == -signal.SIGTERM
     ours.close(), theirs.close()
@@ -439,21 +434,21 @@ def worker_of(run, rank):
 def test_batches_that_cannot_be_shared_are_refused():
     config = TrainConfig(max_step=1, mini_batch_size=5)
     with pytest.raises(ConfigError, match="5 at resolution 8 cannot be shared by 2"):
-        launch.check_batches(config, 2)
+        check_batches(config, 2)
 
 
 @pytest.mark.parametrize("share", [1, 5, 7])
 def test_shares_without_minibatch_statistics_are_refused(share):
     config = TrainConfig(max_step=1, mini_batch_size=3 * share)
     with pytest.raises(ConfigError, match=f"gives each of 3 processes {share}, .*take 12 or another multiple of 6"):
-        launch.check_batches(config, 3)
-    launch.check_batches(dataclasses.replace(config, mbstd_group_size=1), 3)
-    launch.check_batches(dataclasses.replace(config, mini_batch_size=share), 1)
-    launch.check_batches(dataclasses.replace(config, mini_batch_size=6), 3)
+        check_batches(config, 3)
+    check_batches(dataclasses.replace(config, mbstd_group_size=1), 3)
+    check_batches(dataclasses.replace(config, mini_batch_size=share), 1)
+    check_batches(dataclasses.replace(config, mini_batch_size=6), 3)
 
 
 def test_only_batches_that_are_trained_are_checked():
-    launch.check_batches(TrainConfig(max_step=4, step=4, batch_size={64: 48}), 3)
+    check_batches(TrainConfig(max_step=4, step=4, batch_size={64: 48}), 3)
 
 
 def test_the_example_of_several_machines_gives_whole_groups():
@@ -461,7 +456,7 @@ def test_the_example_of_several_machines_gives_whole_groups():
     command = text[text.index("torchrun --nnodes 2 --nproc_per_node 8") :].split("```")[0].replace("\\\n", " ")
     options = main.build_parser().parse_args(command.split()[command.split().index("train") :])
     config = main.make_config(options, False)
-    launch.check_batches(config, 16)
+    check_batches(config, 16)
     sizes = {config.batch_size_at(2 ** (step + 2)) for step in range(config.step, config.max_step + 1)}
     assert all(size // 16 % config.mbstd_group_size == 0 for size in sizes)
 
@@ -474,15 +469,14 @@ def test_the_others_wait_while_rank_0_measures(kind, monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setattr(launch.dist, "is_initialized", lambda: False)
     monkeypatch.setattr(launch.dist, "init_process_group", lambda **settings: told.update(settings))
-    monkeypatch.setattr(launch.dist, "get_rank", lambda: 1)
-    monkeypatch.setattr(launch.dist, "get_world_size", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", devices.append)
-    assert launch.join_workers(torch.device(kind)) == (1, 2)
+    own = torch.device("cuda", 1) if kind == "cuda" else torch.device("cpu")
+    assert launch.join_workers(torch.device(kind)) == own
     assert told.pop("timeout").total_seconds() == 7200
-    own = torch.device("cuda", 1)
-    assert (told, devices) == (
-        ({"backend": "nccl", "device_id": own}, [own]) if kind == "cuda" else ({"backend": "gloo"}, [])
-    )
+    if kind == "cuda":
+        assert (told, devices) == ({"backend": "nccl", "device_id": own}, [own])
+    else:
+        assert (told, devices) == ({"backend": "gloo"}, [])
 
 
 def test_visible_devices_reach_the_environment(monkeypatch, faces, tmp_path):
@@ -501,7 +495,7 @@ def test_save_every_and_seed_reach_the_run(faces, tmp_path, monkeypatch):
     saved, weights = {}, {}
     for name, changes in {"often": dict(save_every=8), "seldom": dict(save_every=100), "other": dict(seed=1)}.items():
         config = TrainConfig(**tiny, **changes, save_folder_path=str(tmp_path / name))
-        saved[name] = [event.nimg for event in launch.run_training(config) if isinstance(event, Saved)]
+        saved[name] = [event.nimg for event in run_training(config) if isinstance(event, Saved)]
         weights[name] = load_state(tmp_path / name).G.mapping.fc0.weight
     assert saved["often"] == [8, 16, 24]
     assert saved["seldom"] == [24]
@@ -509,7 +503,7 @@ def test_save_every_and_seed_reach_the_run(faces, tmp_path, monkeypatch):
 
 
 def test_device_is_where_the_networks_lie():
-    assert launch.resolve_device("cpu").type == "cpu"
+    assert resolve_device("cpu").type == "cpu"
     state = TrainState.create(TrainConfig(max_step=1, n_fc=1, dim_latent=8, channel_base=64), "cpu")
     assert {p.device.type for net in state.networks().values() for p in net.parameters()} == {"cpu"}
 
@@ -539,7 +533,7 @@ def test_impossible_settings_are_usage_errors(faces, tmp_path, arguments, words)
 
 
 def test_folders_that_cannot_be_used(faces, tmp_path):
-    run = ["--save_folder_path", tmp_path / "run", *TINY]
+    run = ["--save_folder_path", tmp_path / "run", *TINY_FLAGS]
     one_sentence(sgan("train", "--save_folder_path", tmp_path / "run", cache=tmp_path / "c"), 2, "image_folder_path")
     one_sentence(sgan("train", "--image_folder_path", tmp_path / "none", *run, cache=tmp_path / "c"), 1, "none")
     (tmp_path / "empty").mkdir()
@@ -547,7 +541,7 @@ def test_folders_that_cannot_be_used(faces, tmp_path):
     assert not (tmp_path / "run").exists()
     (tmp_path / "file").write_text("in the way")
     done = sgan(
-        "train", "--image_folder_path", faces, "--save_folder_path", tmp_path / "file" / "run", *TINY, cache=tmp_path
+        "train", "--image_folder_path", faces, "--save_folder_path", tmp_path / "file" / "run", *TINY_FLAGS, cache=tmp_path
     )
     one_sentence(done, 1, tmp_path / "file")
 
@@ -657,13 +651,13 @@ def test_a_run_whose_folder_was_moved_goes_on_where_it_is_now(run, tmp_path):
 def test_run_training_alone_does_not_pretend_to_be_many(faces, tmp_path):
     config = TrainConfig(image_folder_path=str(faces), save_folder_path=str(tmp_path), n_gpu=2, device="cpu")
     with pytest.raises(ConfigError, match="n_gpu is 2, but run_training trains in this process alone"):
-        launch.run_training(config)
+        run_training(config)
 
 
 def test_a_changed_flag_is_in_the_journal_on_disk(run, faces, tmp_path):
     shutil.copytree(run[0], tmp_path / "run")
     done = sgan(
-        "train", "--image_folder_path", faces, "--save_folder_path", tmp_path / "run", *TINY, "--learning_rate", "0.01",
+        "train", "--image_folder_path", faces, "--save_folder_path", tmp_path / "run", *TINY_FLAGS, "--learning_rate", "0.01",
         "--n_sample_total", "40", cache=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -15,7 +15,8 @@ from provenance import read_mark
 from sgan.cli.main import main
 from sgan.config import ConfigError, ModelConfig
 from sgan.data.dataset import open_dataset
-from sgan.judging.checkpoint import Sample, inception_scores, judge
+from sgan.judging.checkpoint import Sample, judge
+from sgan.judging.inception import inception_scores
 from sgan.judging.features import N_FEATURES, RandomNetwork, picture_features, resize_square, to_tensor
 from sgan.judging.metrics import (
     PATCHES_PER_PICTURE,
@@ -217,8 +218,8 @@ def folder(tmp_path):
     return tmp_path / "faces"
 
 
-def test_memorised_faces_are_found_in_either_direction(folder, tmp_path):
-    dataset = open_dataset(folder, 16, tmp_path / "cache")
+def test_memorised_faces_are_found_in_either_direction(forty_faces, tmp_path):
+    dataset = open_dataset(forty_faces, 16, tmp_path / "cache")
     pixels = dataset.pixels[16]
     fake = noise(10, 16, seed=5, smooth=2)
     fake[2], fake[7] = pixels[31], pixels[12][:, ::-1]
@@ -232,8 +233,8 @@ def test_memorised_faces_are_found_in_either_direction(folder, tmp_path):
     assert verdict.sheet.dtype == np.uint8 and verdict.sheet.ndim == 3
 
 
-def test_the_verdict_on_the_training_images_themselves(folder, tmp_path):
-    dataset = open_dataset(folder, 16, tmp_path / "cache")
+def test_the_verdict_on_the_training_images_themselves(forty_faces, tmp_path):
+    dataset = open_dataset(forty_faces, 16, tmp_path / "cache")
     real = np.asarray(dataset.pixels[16][:20])
     sample = Sample(real, real, dataset.pixels[16][20:], np.arange(20), range(20))
     values = judge(sample, dataset, ["swd", "coverage", "octaves"]).values
@@ -243,12 +244,12 @@ def test_the_verdict_on_the_training_images_themselves(folder, tmp_path):
         judge(sample, dataset, ["beauty"])
 
 
-def test_the_command_is_deterministic_and_writes_a_marked_sheet(folder, tmp_path, capsys, monkeypatch):
+def test_the_command_is_deterministic_and_writes_a_marked_sheet(forty_faces, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("RANDOM_UNREAL_FACE_CACHE", str(tmp_path / "cache"))
     torch.manual_seed(0)
     G = Generator(ModelConfig(max_step=2, channel_base=64, channel_max=8, dim_latent=8, n_fc=1))
     save_generator(G, tmp_path / "g.safetensors", {"nimg": 0, "training": {}})
-    command = ["metrics", "--checkpoint", str(tmp_path / "g.safetensors"), "--image_folder_path", str(folder)]
+    command = ["metrics", "--checkpoint", str(tmp_path / "g.safetensors"), "--image_folder_path", str(forty_faces)]
     command += ["--n", "10", "--out", str(tmp_path / "out"), "--measures", "swd", "coverage", "octaves", "nearest"]
     texts = []
     for _ in range(2):
@@ -265,17 +266,17 @@ def test_the_command_is_deterministic_and_writes_a_marked_sheet(folder, tmp_path
 
 
 def test_fid_says_why_it_is_missing(monkeypatch):
-    pictures, notes = noise(10, 16), []
+    pictures = noise(10, 16)
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
-    assert inception_scores(pictures, pictures, 0, False, notes) == {"fid": None, "kid": None}
-    assert "not installed" in notes[0]
+    with pytest.raises(ImportError, match="not installed"):
+        inception_scores(pictures, pictures, 0, False)
 
     def offline(**options):
         raise OSError("no such host")
 
     monkeypatch.setitem(sys.modules, "torch_fidelity", types.SimpleNamespace(calculate_metrics=offline))
-    assert inception_scores(pictures, pictures, 0, False, notes) == {"fid": None, "kid": None}
-    assert "cannot be had (no such host)" in notes[1]
+    with pytest.raises(ValueError, match=r"cannot be had \(no such host\)"):
+        inception_scores(pictures, pictures, 0, False)
 
 
 def test_fid_is_given_generated_against_real(monkeypatch):
@@ -286,7 +287,7 @@ def test_fid_is_given_generated_against_real(monkeypatch):
         return {"frechet_inception_distance": 3.0, "kernel_inception_distance_mean": 0.5}
 
     monkeypatch.setitem(sys.modules, "torch_fidelity", types.SimpleNamespace(calculate_metrics=calculate))
-    assert inception_scores(real, fake, 4, False, []) == {"fid": 3.0, "kid": 0.5}
+    assert inception_scores(real, fake, 4, False) == {"fid": 3.0, "kid": 0.5}
     assert np.array_equal(given["input1"][3].permute(1, 2, 0), fake[3]) and len(given["input1"]) == 12
     assert np.array_equal(given["input2"][3].permute(1, 2, 0), real[3]) and given["rng_seed"] == 4
     assert given["input1"][0].dtype == torch.uint8

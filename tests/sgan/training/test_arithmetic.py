@@ -14,25 +14,7 @@ from sgan.training.rescue import restore, snapshot
 from sgan.training.state import TrainState, load_state, save_state
 from sgan.training.step import step
 
-TINY = dict(max_step=1, step=1, n_fc=1, dim_latent=8, channel_base=64, channel_max=8, mini_batch_size=4, n_show_loss=2)
 HALF = torch.float16
-
-
-@pytest.fixture
-def make_state():
-    return lambda **changes: TrainState.create(TrainConfig(**{**TINY, **changes}))
-
-
-def weights(state):
-    return {f"{p}.{n}": t.clone() for p, net in state.networks().items() for n, t in net.state_dict().items()}
-
-
-def equal(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def run(state, batches, until, **kwargs):
-    return list(train(state, batches, Control(), until_nimg=until, save_nimg=10**9, **kwargs))
 
 
 def gradients(optimiser):

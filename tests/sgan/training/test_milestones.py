@@ -12,6 +12,7 @@ from sgan.events import Control, Measured, SaveFailed, Stats
 from sgan.judging import checkpoint as judging
 from sgan.judging.checkpoint import state_judge
 from sgan.launch import run as launch
+from sgan.launch.run import run_training
 from sgan.launch.record import Recorder
 from sgan.training import keeper, loop
 from sgan.training.keeper import best_quality, is_better
@@ -22,7 +23,7 @@ from sgan.weights.checkpoint import BEST_NAME, load_generator
 TINY = dict(max_step=1, step=1, n_fc=1, dim_latent=8, channel_base=64, channel_max=8, mini_batch_size=4, n_show_loss=2)
 
 
-def run(state, batches, until, scores, **kwargs):
+def judged(state, batches, until, scores, **kwargs):
     """Trains with a judge that gives these scores one after the other."""
     values = iter(scores)
     judge = lambda state: {"swd": next(values), "coverage": 0.5, "resolution": 8}  # noqa: E731
@@ -40,7 +41,7 @@ def state():
 
 
 def test_the_best_state_is_kept(state, noise_batches, tmp_path):
-    events = run(state, noise_batches(state.config), 32, [5.0, 3.0, 4.0, None], run_dir=tmp_path)
+    events = judged(state, noise_batches(state.config), 32, [5.0, 3.0, 4.0, None], run_dir=tmp_path)
     told = of(events, Measured)
     assert [event.nimg for event in told] == [8, 16, 24, 32]
     assert [bool(event.path) for event in told] == [True, True, False, False]
@@ -61,9 +62,9 @@ def test_what_pictures_are_too_small_for_is_left_out_of_the_curves(state, tmp_pa
 
 
 def test_a_run_that_goes_on_remembers_the_best(state, noise_batches, tmp_path):
-    run(state, noise_batches(state.config), 16, [5.0, 3.0], run_dir=tmp_path)
+    judged(state, noise_batches(state.config), 16, [5.0, 3.0], run_dir=tmp_path)
     again = load_state(tmp_path)
-    events = run(again, noise_batches(again.config, 16), 32, [4.0, 2.0], run_dir=tmp_path)
+    events = judged(again, noise_batches(again.config, 16), 32, [4.0, 2.0], run_dir=tmp_path)
     assert [(event.nimg, bool(event.path)) for event in of(events, Measured)] == [(24, False), (32, True)]
 
 
@@ -72,7 +73,7 @@ def test_measuring_changes_nothing(noise_batches, tmp_path):
     for scores in ([1.0] * 4, None):
         state = TrainState.create(TrainConfig(**TINY))
         if scores:
-            run(state, noise_batches(state.config), 32, scores, run_dir=tmp_path)
+            judged(state, noise_batches(state.config), 32, scores, run_dir=tmp_path)
         else:
             list(train(state, noise_batches(state.config), Control(), until_nimg=32, save_nimg=10**9))
         weights.append(state.G.mapping.fc0.weight)
@@ -101,7 +102,7 @@ def test_a_full_disk_costs_the_best_state_alone(state, noise_batches, tmp_path, 
         raise OSError(28, "No space left on device", "best")
 
     monkeypatch.setattr(keeper, "write_state", refuse)
-    events = run(state, noise_batches(state.config), 8, [1.0], run_dir=tmp_path)
+    events = judged(state, noise_batches(state.config), 8, [1.0], run_dir=tmp_path)
     assert of(events, Measured)[0].path == "" and "best: No space left" in of(events, SaveFailed)[0].reason
 
 
@@ -131,14 +132,14 @@ def test_a_real_run_measures_and_logs(tmp_path, monkeypatch):
     monkeypatch.setenv("RANDOM_UNREAL_FACE_CACHE", str(tmp_path / "cache"))
     paths = dict(image_folder_path=write_faces(tmp_path / "faces", 12), save_folder_path=str(tmp_path / "run"))
     config = TrainConfig(**TINY, **paths, n_sample_total=16, metrics_every=8, metrics_images=10, device="cpu")
-    events = list(launch.run_training(config))
+    events = list(run_training(config))
     first, second = of(events, Measured)
     assert (first.nimg, second.nimg) == (8, 16) and first.path
     assert {"swd", "density", "coverage", "resolution"} == first.values.keys() and first.values["swd"] > 0
     logs = b"".join(path.read_bytes() for path in (tmp_path / "run" / "tensorboard").iterdir())
     assert b"metrics/swd" in logs
     monkeypatch.setattr(launch, "train", lambda *args, **kwargs: iter(()))
-    list(launch.run_training(TrainConfig(**{**TINY, **paths, "is_continue": False})))
+    list(run_training(TrainConfig(**{**TINY, **paths, "is_continue": False})))
     assert (tmp_path / "run" / "earlier-1" / BEST_NAME).exists() and not (tmp_path / "run" / BEST_NAME).exists()
 
 
@@ -146,7 +147,7 @@ def test_too_few_pictures_are_refused_at_the_start(tmp_path, monkeypatch):
     monkeypatch.setenv("RANDOM_UNREAL_FACE_CACHE", str(tmp_path / "cache"))
     paths = dict(image_folder_path=write_faces(tmp_path / "faces", 3), save_folder_path=str(tmp_path / "run"))
     with pytest.raises(ConfigError, match="metrics_every needs at least 10 images to compare, and there are 3"):
-        launch.run_training(TrainConfig(**TINY, **paths, metrics_every=8, device="cpu"))
+        run_training(TrainConfig(**TINY, **paths, metrics_every=8, device="cpu"))
     assert not (tmp_path / "run").exists()
 
 

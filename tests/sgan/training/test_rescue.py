@@ -24,7 +24,6 @@ from sgan.training.rescue import Alarm, Lifeline, restore, snapshot
 from sgan.training.state import TrainState, load_state, save_state
 from sgan.training.step import step
 
-TINY = dict(max_step=1, step=1, n_fc=2, dim_latent=8, channel_base=64, channel_max=8, mini_batch_size=8, n_show_loss=10)
 
 
 def weights(state):
@@ -52,7 +51,7 @@ def real_pictures(config):
 
 
 def test_snapshot_and_restore_are_exact(noise_batches):
-    state = TrainState.create(TrainConfig(**TINY))
+    state = TrainState.create(TrainConfig(**EIGHTS))
     list(train(state, noise_batches(state.config), Control(), until_nimg=24, save_nimg=10**9))
     saved, before = snapshot(state), weights(state)
     list(train(state, noise_batches(state.config, 24), Control(), until_nimg=80, save_nimg=10**9))
@@ -64,7 +63,7 @@ def test_snapshot_and_restore_are_exact(noise_batches):
 
 
 def test_a_copy_is_good_only_after_a_later_look(monkeypatch):
-    state = TrainState.create(TrainConfig(**TINY))
+    state = TrainState.create(TrainConfig(**EIGHTS))
     line = Lifeline(state)
     state.iteration = state.nimg = 1000
     line.confirm(state)
@@ -76,7 +75,7 @@ def test_a_copy_is_good_only_after_a_later_look(monkeypatch):
 
 @pytest.mark.parametrize("ruin", ["rate", "nan"])
 def test_a_ruined_training_goes_back_with_half_the_rate(ruin, tmp_path):
-    state, control, seen, ruined_at = TrainState.create(TrainConfig(**TINY)), Control(), [], 260
+    state, control, seen, ruined_at = TrainState.create(TrainConfig(**EIGHTS)), Control(), [], 260
     events = train(
         state, real_pictures(state.config), control, until_nimg=8 * 420, save_nimg=800, run_dir=tmp_path / "run"
     )
@@ -106,13 +105,13 @@ def test_a_ruined_training_goes_back_with_half_the_rate(ruin, tmp_path):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_no_false_alarm(seed):
-    state = TrainState.create(TrainConfig(**TINY, seed=seed))
+    state = TrainState.create(TrainConfig(**EIGHTS, seed=seed))
     events = list(train(state, real_pictures(state.config), Control(), until_nimg=8 * 150, save_nimg=10**9))
     assert not of(events, RolledBack)
 
 
 def test_without_a_way_back_a_ruined_training_says_so(noise_batches):
-    state = TrainState.create(TrainConfig(**TINY))
+    state = TrainState.create(TrainConfig(**EIGHTS))
     with torch.no_grad():
         state.D.b8.conv0.weight[0, 0, 0, 0] = float("nan")
     with pytest.raises(FloatingPointError, match="ruined after 400 images"):
@@ -123,7 +122,7 @@ def test_parts_of_a_batch_give_the_gradients_of_the_whole(noise_batches):
     """Noise has no strength yet in a fresh network, so only its strength's own gradient may differ."""
     moments = []
     for micro_batch in (0, 4):
-        state = TrainState.create(TrainConfig(**TINY, r1_gamma=1.0))
+        state = TrainState.create(TrainConfig(**EIGHTS, r1_gamma=1.0))
         state.micro_batch = micro_batch
         step(Arithmetic(state), next(noise_batches(state.config)), Meter())
         gradients = {
@@ -138,7 +137,7 @@ def test_parts_of_a_batch_give_the_gradients_of_the_whole(noise_batches):
 
 
 def test_short_memory_halves_the_parts_and_goes_on(noise_batches, monkeypatch):
-    state = TrainState.create(TrainConfig(**TINY))
+    state = TrainState.create(TrainConfig(**EIGHTS))
     forward = type(state.D).forward
 
     def too_much(self, img, *args, **kwargs):
@@ -153,7 +152,7 @@ def test_short_memory_halves_the_parts_and_goes_on(noise_batches, monkeypatch):
 
 
 def test_memory_too_short_for_one_group_is_an_error(noise_batches, monkeypatch):
-    state = TrainState.create(TrainConfig(**TINY))
+    state = TrainState.create(TrainConfig(**EIGHTS))
 
     def never(self, *args, **kwargs):
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -164,7 +163,7 @@ def test_memory_too_short_for_one_group_is_an_error(noise_batches, monkeypatch):
 
 
 def test_a_full_disk_is_told_once_and_tried_again(noise_batches, monkeypatch, tmp_path):
-    state = TrainState.create(TrainConfig(**TINY))
+    state = TrainState.create(TrainConfig(**EIGHTS))
     save_state(state, tmp_path)
     broken = {"disk": True}
 
@@ -185,7 +184,7 @@ def test_a_full_disk_is_told_once_and_tried_again(noise_batches, monkeypatch, tm
     assert of(seen, Saved)[-1].nimg == 96 and load_state(tmp_path).nimg == 96
 
 
-def losses(run):
+def losses_of(run):
     """{iteration: losses} of a run's log."""
     names = ("loss_d", "loss_g", "real_sign")
     rows = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
@@ -216,7 +215,7 @@ def test_killed_at_twenty_moments_it_ends_as_if_it_never_was(tmp_path, monkeypat
         kills += os.waitpid(pid, 0)[1] == signal.SIGKILL or 20
     assert os.waitpid(start(["train", *flags, str(killed)]), 0)[1] == 0
     assert load_state(killed).nimg == 1600
-    expected, found = losses(tmp_path / "straight"), losses(killed)
+    expected, found = losses_of(tmp_path / "straight"), losses_of(killed)
     assert found == expected and len(found) == 400
     assert equal(weights(load_state(tmp_path / "straight")), weights(load_state(killed)))
     assert not list(killed.glob(".*tmp"))
@@ -232,7 +231,7 @@ def test_every_loss_is_averaged_over_its_own_values():
 
 
 def test_a_ruined_state_is_not_saved_over_good_ones(noise_batches, tmp_path):
-    state = TrainState.create(TrainConfig(**TINY))
+    state = TrainState.create(TrainConfig(**EIGHTS))
     path = save_state(state, tmp_path)
     with torch.no_grad():
         state.D.b8.conv0.weight[0, 0, 0, 0] = float("nan")
@@ -244,7 +243,7 @@ def test_a_ruined_state_is_not_saved_over_good_ones(noise_batches, tmp_path):
 
 
 def test_a_state_that_is_not_finite_is_passed_over(tmp_path):
-    state = TrainState.create(TrainConfig(**TINY, save_folder_path=str(tmp_path)))
+    state = TrainState.create(TrainConfig(**EIGHTS, save_folder_path=str(tmp_path)))
     save_state(state, tmp_path)
     with torch.no_grad():
         state.D.b8.conv0.weight[0, 0, 0, 0] = float("nan")
@@ -255,7 +254,7 @@ def test_a_state_that_is_not_finite_is_passed_over(tmp_path):
 
 
 def test_what_going_back_does_not_mend_is_given_up():
-    state = TrainState.create(TrainConfig(**TINY))
+    state = TrainState.create(TrainConfig(**EIGHTS))
     with torch.no_grad():
         state.D.b8.conv0.weight[0, 0, 0, 0] = float("nan")
     with pytest.raises(FloatingPointError, match="going back 3 times did not help; start from an older state"):

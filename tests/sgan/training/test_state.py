@@ -25,13 +25,13 @@ def trained(noise_batches):
     return state
 
 
-def tensors_of(state):
+def weights(state):
     return {f"{p}.{n}": t for p, network in state.networks().items() for n, t in network.state_dict().items()}
 
 
 def test_state_round_trip_is_exact(trained, tmp_path):
     loaded = load_state(save_state(trained, tmp_path))
-    before, after = tensors_of(trained), tensors_of(loaded)
+    before, after = weights(trained), weights(loaded)
     assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
     assert (loaded.nimg, loaded.iteration, loaded.hparams, loaded.config) == (12, 3, trained.hparams, trained.config)
     for ours, theirs in ((trained.G, loaded.G), (trained.D, loaded.D)):

@@ -10,12 +10,12 @@ from sgan.training.meter import Meter
 from sgan.training.state import TrainState
 from sgan.training.step import PL_INTERVAL, _apply, generate, step
 
-TINY = dict(max_step=1, step=1, n_fc=2, dim_latent=8, channel_base=64, channel_max=8)
+SMALL = dict(max_step=1, step=1, n_fc=2, dim_latent=8, channel_base=64, channel_max=8)
 
 
 def regularised(noise_batches, batch, micro_batch=0, room=1000):
     """(gradients of the term alone, state, sizes of the parts) of a step, with memory for so many samples of it."""
-    state = TrainState.create(TrainConfig(**TINY, mini_batch_size=batch, pl_weight=2.0, noise=False))
+    state = TrainState.create(TrainConfig(**SMALL, mini_batch_size=batch, pl_weight=2.0, noise=False))
     state.micro_batch, state.pl_mean = micro_batch, 0.3
     sizes, gradients, path_lengths = [], {}, losses.path_lengths
 
@@ -64,7 +64,7 @@ def test_memory_too_short_for_one_sample_is_an_error(noise_batches):
 
 @pytest.mark.parametrize(("weight", "ratio"), [(0.0, 1.0), (2.0, PL_INTERVAL / (PL_INTERVAL + 1))])
 def test_the_generators_rate_allows_for_its_lazy_term(weight, ratio, noise_batches):
-    state = TrainState.create(TrainConfig(**TINY, mini_batch_size=4, pl_weight=weight, learning_rate={8: 0.01}))
+    state = TrainState.create(TrainConfig(**SMALL, mini_batch_size=4, pl_weight=weight, learning_rate={8: 0.01}))
     for batch in (noise_batches(state.config), noise_batches(state.config)):
         step(Arithmetic(state), next(batch), Meter())
         (group,) = state.G_opt.param_groups
@@ -73,7 +73,7 @@ def test_the_generators_rate_allows_for_its_lazy_term(weight, ratio, noise_batch
 
 def test_every_part_has_noise_of_its_own():
     """On a CPU, where PyTorch takes 32 bits of a seed; noise repeats neither another part's nor the latents."""
-    state, drawn = TrainState.create(TrainConfig(**TINY, seed=3)), []
+    state, drawn = TrainState.create(TrainConfig(**SMALL, seed=3)), []
     work = Arithmetic(state)
     work.synthesize = lambda *args, **kwargs: drawn.append(torch.randn(16))
     for part in (slice(0, 2), slice(2, 4), slice(0, 2)):
