@@ -14,8 +14,8 @@ from unittest import mock
 from sgan.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
-TINY_FLAGS = "--step 1 --max_step 2 --n_fc 2 --dim_latent 8 --channel_base 64 --channel_max 8 --mini_batch_size 4"
-TINY_FLAGS = [*TINY_FLAGS.split(), *"--n_sample 8 --n_show_loss 2 --n_show_grid 4 --device cpu".split()]
+FLAGS = "--step 1 --max_step 2 --n_fc 2 --dim_latent 8 --channel_base 64 --channel_max 8 --mini_batch_size 4"
+FLAGS = [*FLAGS.split(), *["--n_sample", "8", "--n_show_loss", "2", "--n_show_grid", "4", "--device", "cpu"]]
 
 
 def environment(cache):

@@ -2,16 +2,15 @@
 
 import pytest
 import torch
+from small import TINY, equal, run, weights
 
 from sgan.config import TrainConfig
-from sgan.events import Control, NotCompiled, Stats, Step
-from sgan.launch.device import resolve_precision
+from sgan.events import NotCompiled, Stats, Step
 from sgan.training import arithmetic
 from sgan.training.arithmetic import Arithmetic, Compiled
-from sgan.training.loop import train
 from sgan.training.meter import Meter
 from sgan.training.rescue import restore, snapshot
-from sgan.training.state import TrainState, load_state, save_state
+from sgan.training.state import load_state, save_state
 from sgan.training.step import step
 
 HALF = torch.float16
@@ -20,11 +19,6 @@ HALF = torch.float16
 def gradients(optimiser):
     """The gradients of the last update, which Adam's first moment is where beta1 is 0."""
     return torch.cat([entry["exp_avg"].flatten() for entry in optimiser.state.values()])
-
-
-def test_precision_names_a_format():
-    formats = {name: resolve_precision(name, torch.device("cpu")) for name in ("fp32", "bf16", "fp16")}
-    assert formats == {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def test_other_formats_scale_nothing(make_state):

@@ -1,26 +1,19 @@
-"""Facts of a training that measures its own quality: when, what is kept, and what the logs say."""
+"""Facts of what a training keeps: when it saves, the best state, a disk that refuses."""
 
+import itertools
 import json
 
-import numpy as np
 import pytest
-from PIL import Image
+import torch
+from small import EIGHTS, TINY, of, run
 
-from sgan.config import ConfigError, TrainConfig
-from sgan.data.dataset import open_dataset
-from sgan.events import Control, Measured, SaveFailed, Stats
-from sgan.judging import checkpoint as judging
-from sgan.judging.checkpoint import state_judge
-from sgan.launch import run as launch
-from sgan.launch.run import run_training
-from sgan.launch.record import Recorder
+from sgan.config import TrainConfig
+from sgan.events import Control, Measured, Saved, SaveFailed, Stats, Step
 from sgan.training import keeper, loop
 from sgan.training.keeper import best_quality, is_better
 from sgan.training.loop import train
-from sgan.training.state import TrainState, load_state
+from sgan.training.state import TrainState, load_state, save_state
 from sgan.weights.checkpoint import BEST_NAME, load_generator
-
-TINY = dict(max_step=1, step=1, n_fc=1, dim_latent=8, channel_base=64, channel_max=8, mini_batch_size=4, n_show_loss=2)
 
 
 def judged(state, batches, until, scores, **kwargs):
@@ -29,15 +22,6 @@ def judged(state, batches, until, scores, **kwargs):
     judge = lambda state: {"swd": next(values), "coverage": 0.5, "resolution": 8}  # noqa: E731
     events = train(state, batches, Control(), until_nimg=until, save_nimg=10**9, judge=judge, metrics_nimg=8, **kwargs)
     return list(events)
-
-
-def of(events, kind):
-    return [event for event in events if isinstance(event, kind)]
-
-
-@pytest.fixture
-def state():
-    return TrainState.create(TrainConfig(**TINY))
 
 
 def test_the_best_state_is_kept(state, noise_batches, tmp_path):
@@ -51,14 +35,6 @@ def test_the_best_state_is_kept(state, noise_batches, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [(row["nimg"], row["swd"]) for row in rows] == [(8, 5.0), (16, 3.0), (24, 4.0), (32, None)]
     assert load_state(tmp_path).nimg == 32  # the newest state is still what a run goes on from
-
-
-def test_what_pictures_are_too_small_for_is_left_out_of_the_curves(state, tmp_path):
-    record = Recorder(tmp_path, state)
-    record(Measured(8, 2, {"swd": None, "coverage": 0.5}, ""))
-    record.board.close()
-    (written,) = tmp_path.glob("tensorboard/*")
-    assert b"metrics/coverage" in written.read_bytes() and b"metrics/swd" not in written.read_bytes()
 
 
 def test_a_run_that_goes_on_remembers_the_best(state, noise_batches, tmp_path):
@@ -121,51 +97,49 @@ def test_better_is_nearer_at_the_same_size_or_larger(values, than, better):
     assert is_better(values, than) is better
 
 
-def write_faces(folder, n):
-    folder.mkdir()
-    for i in range(n):
-        Image.fromarray(np.random.default_rng(i).integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(folder / f"{i}.png")
-    return str(folder)
+def test_a_full_disk_is_told_once_and_tried_again(noise_batches, monkeypatch, tmp_path):
+    state = TrainState.create(TrainConfig(**EIGHTS))
+    save_state(state, tmp_path)
+    broken = {"disk": True}
+
+    def save(*args):
+        if broken["disk"]:
+            raise OSError(28, "No space left on device", "state")
+        return save_state(*args)
+
+    monkeypatch.setattr(keeper, "save_state", save)
+    monkeypatch.setattr(keeper, "RETRY_INTERVAL", 2)
+    seen = []
+    for event in train(state, noise_batches(state.config), Control(), until_nimg=96, save_nimg=16, run_dir=tmp_path):
+        seen.append(event)
+        if isinstance(event, Step) and event.iteration == 9:
+            assert load_state(tmp_path).nimg == 0  # the older state is still good
+            broken["disk"] = False
+    assert [event.reason for event in of(seen, SaveFailed)] == ["state: No space left on device"]
+    assert of(seen, Saved)[-1].nimg == 96 and load_state(tmp_path).nimg == 96
 
 
-def test_a_real_run_measures_and_logs(tmp_path, monkeypatch):
-    monkeypatch.setenv("RANDOM_UNREAL_FACE_CACHE", str(tmp_path / "cache"))
-    paths = dict(image_folder_path=write_faces(tmp_path / "faces", 12), save_folder_path=str(tmp_path / "run"))
-    config = TrainConfig(**TINY, **paths, n_sample_total=16, metrics_every=8, metrics_images=10, device="cpu")
-    events = list(run_training(config))
-    first, second = of(events, Measured)
-    assert (first.nimg, second.nimg) == (8, 16) and first.path
-    assert {"swd", "density", "coverage", "resolution"} == first.values.keys() and first.values["swd"] > 0
-    logs = b"".join(path.read_bytes() for path in (tmp_path / "run" / "tensorboard").iterdir())
-    assert b"metrics/swd" in logs
-    monkeypatch.setattr(launch, "train", lambda *args, **kwargs: iter(()))
-    list(run_training(TrainConfig(**{**TINY, **paths, "is_continue": False})))
-    assert (tmp_path / "run" / "earlier-1" / BEST_NAME).exists() and not (tmp_path / "run" / BEST_NAME).exists()
+def test_a_ruined_state_is_not_saved_over_good_ones(noise_batches, tmp_path):
+    state = TrainState.create(TrainConfig(**EIGHTS))
+    path = save_state(state, tmp_path)
+    with torch.no_grad():
+        state.D.b8.conv0.weight[0, 0, 0, 0] = float("nan")
+    events = list(
+        train(state, noise_batches(state.config), Control(), until_nimg=16, save_nimg=8, run_dir=tmp_path)
+    )  # fmt: skip
+    assert {event.reason for event in of(events, SaveFailed)} == {"the networks hold numbers that are not finite"}
+    assert list(tmp_path.glob("state-*")) == [path]
 
 
-def test_too_few_pictures_are_refused_at_the_start(tmp_path, monkeypatch):
-    monkeypatch.setenv("RANDOM_UNREAL_FACE_CACHE", str(tmp_path / "cache"))
-    paths = dict(image_folder_path=write_faces(tmp_path / "faces", 3), save_folder_path=str(tmp_path / "run"))
-    with pytest.raises(ConfigError, match="metrics_every needs at least 10 images to compare, and there are 3"):
-        run_training(TrainConfig(**TINY, **paths, metrics_every=8, device="cpu"))
-    assert not (tmp_path / "run").exists()
+def test_save_interval_is_in_images(make_state, noise_batches, tmp_path):
+    state = make_state()
+    events = run(state, noise_batches(state.config), until=24, save_nimg=10, run_dir=tmp_path)
+    assert [event.nimg for event in of(events, Saved)] == [12, 20, 24]
 
 
-def test_while_a_layer_fades_in_the_one_below_is_judged(tmp_path):
-    dataset = open_dataset(write_faces(tmp_path / "faces", 12), 16, tmp_path / "cache")
-    state = TrainState.create(TrainConfig(**{**TINY, "max_step": 2, "n_sample": 8}))
-    found = {}
-    for state.nimg in (0, 12, 16):
-        found[state.nimg] = state_judge(dataset, 10)(state)["resolution"]
-    assert found == {0: 8, 12: 8, 16: 16}
-
-
-def test_a_training_draws_no_pictures_that_its_verdict_leaves_out(tmp_path, monkeypatch):
-    dataset = open_dataset(write_faces(tmp_path / "faces", 24), 8, tmp_path / "cache")
-    state, samples, judge = TrainState.create(TrainConfig(**TINY)), [], judging.judge
-    monkeypatch.setattr(
-        judging, "judge", lambda sample, *rest, **more: samples.append(sample) or judge(sample, *rest, **more)
-    )
-    assert state_judge(dataset, 10)(state)["coverage"] is not None
-    assert samples[0].others is None and len(samples[0].real) == len(samples[0].fake) == 10
-    assert len(judging.draw_sample(state.G_ema, dataset, 10).others) == 10  # as the command `metrics` has them
+def test_saving_by_the_clock(make_state, noise_batches, tmp_path, monkeypatch):
+    now = itertools.count(0, 30)
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(now))
+    state = make_state()
+    events = run(state, noise_batches(state.config), until=40, save_minutes=2, run_dir=tmp_path)
+    assert 2 <= len(of(events, Saved)) <= 9
