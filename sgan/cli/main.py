@@ -73,7 +73,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "Train a style-based GAN. The same command run again goes on from the newest state. Tables by resolution are "
         "written like 64:0.002,128:0.0015, or as one number for all."
     )
-    parser.add_argument("--preset", choices=sorted(PRESETS), help="sizes and schedule (default: cpu or gpu, by device)")
+    presets = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
+    parser.add_argument(
+        "--preset", choices=PRESETS, help=f"sizes and schedule; {presets} (default: cpu or gpu, by device)"
+    )
     parser.add_argument("--replay", metavar="FILE", help="repeat the changes in an earlier run's hparams.jsonl")
     groups = {
         owner: parser.add_argument_group(title)

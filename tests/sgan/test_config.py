@@ -146,3 +146,12 @@ def test_fields_of_the_model_have_the_defaults_that_older_checkpoints_mean():
         "stylegan2", "fast", "skip", "resnet",
     )  # fmt: skip
     assert (config.channels_at, config.conv_clamp, config.c_dim) == ({}, 0.0, 0)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_a_training_with_a_title_and_what_it_is_for(name):
+    preset = PRESETS[name]
+    config = TrainConfig(**preset)
+    assert {key: getattr(config, key) for key in preset} == preset and config.n_sample_total > config.n_sample
+    assert preset.title and preset.help and "\n" not in preset.title + preset.help
+    assert [other.title for other in PRESETS.values()].count(preset.title) == 1

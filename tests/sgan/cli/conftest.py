@@ -1,7 +1,11 @@
-"""A finished run."""
+"""A finished run, and a checkpoint."""
 
 import pytest
 from processes import FLAGS, real_sgan
+
+from sgan.config import TrainConfig
+from sgan.training.state import TrainState
+from sgan.weights.checkpoint import save_generator
 
 
 @pytest.fixture(scope="module")
@@ -14,3 +18,11 @@ def run(faces, tmp_path_factory):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return folder, done
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoint")
+    state = TrainState.create(TrainConfig(max_step=2, n_fc=2, dim_latent=8, channel_base=64, channel_max=8))
+    save_generator(state.G_ema, folder / "generator.safetensors", {"nimg": 0})
+    return folder

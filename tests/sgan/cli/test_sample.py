@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import pytest
 from foreign_files import (
     nvidia_parts,
     small_networks,
@@ -15,17 +14,6 @@ from processes import ROOT, one_sentence, real_sgan, sgan
 from provenance import read_mark
 from sgan import viz
 from sgan.cli import main
-from sgan.config import TrainConfig
-from sgan.training.state import TrainState
-from sgan.weights.checkpoint import save_generator
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkpoint")
-    state = TrainState.create(TrainConfig(max_step=2, n_fc=2, dim_latent=8, channel_base=64, channel_max=8))
-    save_generator(state.G_ema, folder / "generator.safetensors", {"nimg": 0})
-    return folder
 
 
 def test_sample_writes_pictures_a_grid_and_their_marks(checkpoint, tmp_path):

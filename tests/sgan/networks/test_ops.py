@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from sgan.config import ModelConfig
 from sgan.networks import ops
 
 
@@ -60,11 +61,21 @@ def test_modulated_convolution_gradients():
     assert torch.autograd.gradcheck(layer, (x, weight, styles))
 
 
-@pytest.mark.parametrize("resample", ops.RESAMPLING)
-def test_resampling_keeps_a_constant_inside(resample):
-    x = torch.full((1, 2, 8, 8), 3.0)
-    assert torch.allclose(ops.RESAMPLING[resample].up(x)[..., 2:-2, 2:-2], torch.tensor(3.0))
-    assert torch.allclose(ops.RESAMPLING[resample].down(x)[..., 1:-1, 1:-1], torch.tensor(3.0))
+@pytest.mark.parametrize("name", ops.RESAMPLING)
+def test_a_resampling_keeps_a_constant_and_doubles_or_halves(name):
+    way, x = ops.RESAMPLING[name], torch.full((1, 2, 8, 8), 3.0)
+    up, down = way.up(x), way.down(x)
+    assert (up.shape, down.shape) == ((1, 2, 16, 16), (1, 2, 4, 4))
+    assert torch.allclose(up[..., 2:-2, 2:-2], torch.tensor(3.0))
+    assert torch.allclose(down[..., 1:-1, 1:-1], torch.tensor(3.0))
+    conv, one = ops.EqualizedConv2d(2, 5, 3), torch.ones(1, 2)
+    smaller, larger = way.convolve_down(conv, x, 2.0), way.convolve_up(x, conv.weight, one)
+    assert (smaller.shape, larger.shape) == ((1, 5, 4, 4), (1, 5, 16, 16))
+    inside = 2.0 * 3.0 * conv.weight_gain * conv.weight.sum(dim=(1, 2, 3))  # of a constant: the sum of the weights
+    assert torch.allclose(smaller[0, :, 1:-1, 1:-1], inside[:, None, None].expand(-1, 2, 2), rtol=1e-4, atol=1e-4)
+    expected = (3.0 * conv.weight.sum(dim=(1, 2, 3)))[:, None, None].expand(-1, 8, 8)
+    assert torch.allclose(larger[0, :, 4:-4, 4:-4], expected, rtol=1e-4, atol=1e-4)
+    assert name in ModelConfig.__dataclass_fields__["resample"].metadata["choices"] and "\n" not in way.help
 
 
 def test_fir_equals_an_explicit_convolution():

@@ -1,5 +1,7 @@
 """Checkpoints out, by the command line."""
 
+import os
+
 import pytest
 import torch
 from foreign_files import (
@@ -11,6 +13,7 @@ from foreign_files import (
 from sgan.cli.main import main
 from sgan.training.state import load_state
 from sgan.weights.checkpoint import load_generator, read_header
+from sgan.weights.convert import WRITERS, convert
 
 Z = torch.ones(1, 8)
 
@@ -66,3 +69,24 @@ def test_one_class_by_convert_keeps_the_discriminator(tmp_path, capsys):
     plain = write_nvidia(tmp_path / "plain.pkl", nvidia_parts(G, None))
     assert main(["convert", str(plain), str(tmp_path / "x.safetensors"), "--class", "0"]) == 2
     assert "no classes" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", WRITERS)
+def test_a_writer_writes_one_whole_file_or_none(tmp_path, monkeypatch, ending):
+    if ending == ".onnx":
+        pytest.importorskip("onnxscript")
+    G, D = small_networks(max_step=1, n_fc=1, channel_base=16384, channel_max=512)  # which every program can compute
+    source, target = write_nvidia(tmp_path / "a", nvidia_parts(G, D)), tmp_path / "out" / f"a{ending}"
+    report = convert(source, target)
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+    assert report.text.startswith(f"{target}: ") and "\n" not in report.text + WRITERS[ending].help
+
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    before = target.read_bytes()
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        convert(source, target, generator_only=True)
+    assert [path.name for path in target.parent.iterdir()] == [target.name] and target.read_bytes() == before

@@ -21,8 +21,9 @@ from foreign_files import (
 
 import sgan
 from sgan.networks.generator import Discriminator
+from sgan.weights import formats
 from sgan.weights.checkpoint import load_generator
-from sgan.weights.formats import CheckpointError, read_foreign
+from sgan.weights.formats import READERS, CheckpointError, read_foreign
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,14 @@ def test_every_kind_opens_by_its_content_and_gives_the_same_picture(files, kind)
     assert torch.allclose(found.mapping(torch.ones(1, 8)), G.mapping(torch.ones(1, 8)), atol=1e-5)
     assert len(found.checkpoint_hash) == 64 and found.trained_step == 2
     assert (len(found.notes) == 0) == (kind == "ours")
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_knows_its_own_files_alone(files, name):
+    data = formats._read(files[name][0])
+    assert [other for other, reader in READERS.items() if reader.knows(data)] == [name]
+    assert READERS[name].read(data).source == READERS[name].help and "\n" not in READERS[name].help
+    assert not any(READERS[name].knows(strange) for strange in ([], {}, {"a": 1}, None, 5, "generator"))
 
 
 @pytest.mark.parametrize("kind", KINDS[:-1])
