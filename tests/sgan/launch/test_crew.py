@@ -28,16 +28,7 @@ from sgan.training.state import load_state
 def test_workers_stop_together(faces, tmp_path):
     """One of them is told to stop: both end in order after the same step, and the state is saved."""
     run = tmp_path / "run"
-    arguments = [
-        "train",
-        "--image_folder_path",
-        faces,
-        *FLAGS,
-        "--save_folder_path",
-        run,
-        "--n_sample_total",
-        10**6,
-    ]
+    arguments = ["train", "--image_folder_path", faces, *FLAGS, "--save_folder_path", run, "--n_sample_total", 10**6]
     workers = start_workers(2, [*arguments, "--n_gpu", 2], RANDOM_UNREAL_FACE_CACHE=tmp_path / "cache")
     wait_for(run / "stats.jsonl", 2, *workers)
     os.kill(workers[1], signal.SIGTERM)
@@ -48,16 +39,7 @@ def test_workers_stop_together(faces, tmp_path):
 def test_ctrl_c_ends_all_workers_with_a_saved_state(faces, tmp_path):
     """As a terminal does it: the signal goes to the whole foreground group."""
     run, out, err = tmp_path / "run", tmp_path / "out", tmp_path / "err"
-    arguments = [
-        "train",
-        "--image_folder_path",
-        faces,
-        *FLAGS,
-        "--save_folder_path",
-        run,
-        "--n_sample_total",
-        10**6,
-    ]
+    arguments = ["train", "--image_folder_path", faces, *FLAGS, "--save_folder_path", run, "--n_sample_total", 10**6]
     command = [sys.executable, "-m", "sgan", *map(str, arguments), "--n_gpu", "2"]
     with open(out, "w") as said, open(err, "w") as told:
         variables = environment(tmp_path / "cache")
@@ -95,16 +77,7 @@ def test_a_killed_worker_ends_the_run_with_a_state_to_go_on_from(faces, tmp_path
 def test_workers_save_and_end_when_their_command_was_killed(faces, tmp_path):
     """SIGKILL leaves the command no time to tell them; they look for it themselves."""
     run, log = tmp_path / "run", tmp_path / "log"
-    arguments = [
-        "train",
-        "--image_folder_path",
-        faces,
-        *FLAGS,
-        "--save_folder_path",
-        run,
-        "--n_sample_total",
-        10**6,
-    ]
+    arguments = ["train", "--image_folder_path", faces, *FLAGS, "--save_folder_path", run, "--n_sample_total", 10**6]
     variables = dict(RANDOM_UNREAL_FACE_CACHE=tmp_path / "cache", OMP_NUM_THREADS=1)
     pid = start([*arguments, "--n_gpu", 2], log, **variables)
     wait_for(run / "stats.jsonl", 2, pid)
