@@ -34,7 +34,7 @@ def test_an_update_that_overflows_is_left_out_and_the_scale_halved(make_state, n
     state.iteration = 1  # no R1
     work, meter = Arithmetic(state, HALF), Meter()
     work.scaler(term)
-    state.load_scalers({term: {**state.scalers[term].state_dict(), "scale": 2.0**40}})
+    state.take_numbers({"scalers": {term: {**state.scalers[term].state_dict(), "scale": 2.0**40}}})
     before, network = weights(state), getattr(state, term)
     step(work, next(batches), meter)
     names = [f"{term}.{name}" for name, _ in network.named_parameters()]
@@ -45,7 +45,7 @@ def test_an_update_that_overflows_is_left_out_and_the_scale_halved(make_state, n
     other = "G" if term == "D" else "D"
     assert not torch.equal(before[f"{other}.b8.conv0.weight" if other == "D" else "G.mapping.fc0.weight"],
                            after[f"{other}.b8.conv0.weight" if other == "D" else "G.mapping.fc0.weight"])  # fmt: skip
-    state.load_scalers({term: {**state.scalers[term].state_dict(), "scale": 2.0**10}})
+    state.take_numbers({"scalers": {term: {**state.scalers[term].state_dict(), "scale": 2.0**10}}})
     step(work, next(batches), meter)
     assert any(not torch.equal(before[name], weights(state)[name]) for name in names)
 
@@ -95,7 +95,7 @@ def test_the_way_back_takes_the_scales_along(make_state, noise_batches):
     state = make_state()
     run(state, noise_batches(state.config), 4, dtype=HALF)
     saved, scales = snapshot(state), {term: s.state_dict() for term, s in state.scalers.items()}
-    state.load_scalers({term: {**values, "scale": 1.0} for term, values in scales.items()})
+    state.take_numbers({"scalers": {term: {**values, "scale": 1.0} for term, values in scales.items()}})
     restore(state, saved)
     assert {term: s.state_dict() for term, s in state.scalers.items()} == scales
 
