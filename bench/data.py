@@ -49,7 +49,7 @@ def seconds_per_step(state, batches: Iterator, steps: int, dtype) -> float:
     from sgan.training.meter import Meter
     from sgan.training.step import step
 
-    work, meter, start = Arithmetic(state, dtype), Meter(state.device), time.perf_counter()
+    work, meter, start = Arithmetic(state, dtype), Meter(), time.perf_counter()
     for _ in range(steps):
         step(work, next(batches), meter)
         state.iteration = max(state.iteration % 1024, 1)  # never 0, which would be a step with R1
