@@ -210,7 +210,7 @@ def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 def run_crew(config: TrainConfig, arguments: Sequence[str]) -> int:
     """`train` in several processes, of which the first one speaks; returns the exit code."""
-    from sgan.launch.folder import newest_state
+    from sgan.weights.files import newest_state
 
     crew = Crew()
     crew.pass_on_signals()

@@ -5,6 +5,7 @@ Built from the tensors of a checkpoint by name. Feature maps are float32 [H, W, 
 
 import math
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,10 +30,9 @@ from sgan.networks.gains import (
 
 Tensors = Mapping[str, np.ndarray]
 Noise = Callable[[np.ndarray], np.ndarray | None]  # a layer's stored noise [R, R] -> what it adds, or None
-UPSAMPLE = {"fast": upsample_bilinear, "fir": upsample_fir}
 
 
-def _part(tensors: Tensors, name: str) -> dict[str, np.ndarray]:
+def part_of(tensors: Tensors, name: str) -> dict[str, np.ndarray]:
     """The tensors below a name."""
     return {key.removeprefix(name): value for key, value in tensors.items() if key.startswith(name)}
 
@@ -59,9 +59,10 @@ class LightMapping:
 
     def __init__(self, tensors: Tensors, config: ModelConfig):
         self.c_dim = config.c_dim
-        self.embed = Linear(_part(tensors, "embed.")) if config.c_dim else None
+        self.embed = Linear(part_of(tensors, "embed.")) if config.c_dim else None
         self.layers = [
-            Linear(_part(tensors, f"fc{i}."), lr_mult=MAPPING_LR_MULT, act_gain=LRELU_GAIN) for i in range(config.n_fc)
+            Linear(part_of(tensors, f"fc{i}."), lr_mult=MAPPING_LR_MULT, act_gain=LRELU_GAIN)
+            for i in range(config.n_fc)
         ]
 
     def __call__(self, z: np.ndarray, label: int) -> np.ndarray:
@@ -82,9 +83,10 @@ class StyledConv:
 
     def __init__(self, tensors: Tensors, config: ModelConfig, up: bool, act_gain: float = LRELU_GAIN):
         weight = tensors["weight"] / np.float32(math.sqrt(tensors["weight"][0].size))
-        self.up, self.resample, self.act_gain = up, config.resample, np.float32(act_gain)
+        self.convolve_up = DOUBLING[config.resample].convolve_up if up else None
+        self.act_gain = np.float32(act_gain)
         self.bound = config.conv_clamp * act_gain / LRELU_GAIN
-        self.affine = Linear(_part(tensors, "affine."))
+        self.affine = Linear(part_of(tensors, "affine."))
         self.weight = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))  # [3, 3, I, O]
         self.energy = np.square(self.weight).sum(axis=(0, 1))  # [IO]
         self.bias = tensors["bias"] * self.act_gain
@@ -102,11 +104,27 @@ class StyledConv:
             part += self.bias
             _clamp(leaky_relu(part), self.bound)
 
-        if not self.up:
+        if self.convolve_up is None:
             return conv3x3(x, weight, finish)
-        if self.resample == "fast":
-            return finish_strips(upsample_bilinear(conv3x3(x, weight)), finish)
-        return finish_strips(conv3x3_up(x, weight), finish)
+        return finish_strips(self.convolve_up(x, weight), finish)
+
+
+def _convolve_up_fast(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    return upsample_bilinear(conv3x3(x, weight))  # convolving first costs a quarter
+
+
+class Doubling(NamedTuple):
+    """One way to double feature maps and pictures: up(x), and convolve_up(x, weight)."""
+
+    up: Callable[[np.ndarray], np.ndarray]
+    help: str
+    convolve_up: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+DOUBLING = {
+    "fast": Doubling(upsample_bilinear, "bilinear", _convolve_up_fast),
+    "fir": Doubling(upsample_fir, "StyleGAN2's filter", conv3x3_up),
+}  # by the names that ModelConfig.resample has
 
 
 def _clamp(x: np.ndarray, bound: float) -> np.ndarray:
@@ -118,19 +136,19 @@ class LightBlock:
     """A resolution of StyleGAN2 (`generator.SynthesisBlock`); `first` has a constant in place of a convolution."""
 
     def __init__(self, tensors: Tensors, config: ModelConfig, first: bool):
-        self.upsample, self.bound = UPSAMPLE[config.resample], config.conv_clamp
+        self.upsample, self.bound = DOUBLING[config.resample].up, config.conv_clamp
         self.const = np.ascontiguousarray(tensors["const"].transpose(1, 2, 0)) if first else None
-        self.convs = [] if first else [StyledConv(_part(tensors, "conv0."), config, up=True)]
+        self.convs = [] if first else [StyledConv(part_of(tensors, "conv0."), config, up=True)]
         self.skip = None
         if "skip.weight" in tensors:
             weight = tensors["skip.weight"][:, :, 0, 0].T
             self.skip = np.ascontiguousarray(weight * np.float32(SKIP_GAIN / math.sqrt(len(weight))))
         gain = LRELU_GAIN if self.skip is None else LRELU_GAIN * SKIP_GAIN
-        self.convs.append(StyledConv(_part(tensors, "conv1."), config, up=False, act_gain=gain))
+        self.convs.append(StyledConv(part_of(tensors, "conv1."), config, up=False, act_gain=gain))
         self.colour = "torgb.weight" in tensors
         if self.colour:
             weight = tensors["torgb.weight"][:, :, 0, 0].T
-            self.affine = Linear(_part(tensors, "torgb.affine."))
+            self.affine = Linear(part_of(tensors, "torgb.affine."))
             self.weight = weight / np.float32(math.sqrt(len(weight)))  # [C3]
             self.bias = tensors["torgb.bias"]
 
@@ -156,7 +174,7 @@ class LightSynthesis:
 
     def __init__(self, tensors: Tensors, config: ModelConfig):
         self.blocks = [
-            LightBlock(_part(tensors, f"b{resolution}."), config, first=i == 0)
+            LightBlock(part_of(tensors, f"b{resolution}."), config, first=i == 0)
             for i, resolution in enumerate(config.block_resolutions)
         ]
 
@@ -178,7 +196,7 @@ class AdainConv:
     """A layer of the first StyleGAN (`stylegan.AdainLayer`): x [R, R, I], w [w_dim] -> [R, R, C]."""
 
     def __init__(self, tensors: Tensors):
-        self.affine = Linear(_part(tensors, "affine."), gain=LRELU_GAIN)
+        self.affine = Linear(part_of(tensors, "affine."), gain=LRELU_GAIN)
         self.strength = tensors["noise_strength"] * np.float32(math.sqrt(2.0 / tensors["noise_strength"].size))
         self.weight = None
         if "weight" in tensors:
@@ -202,7 +220,7 @@ class LightAdainBlock:
 
     def __init__(self, tensors: Tensors):
         self.const = np.ascontiguousarray(tensors["const"].transpose(1, 2, 0)) if "const" in tensors else None
-        self.convs = [AdainConv(_part(tensors, f"{name}.")) for name in ("conv0", "conv1")]
+        self.convs = [AdainConv(part_of(tensors, f"{name}.")) for name in ("conv0", "conv1")]
         self.noise_const = tensors["noise_const"]
         weight = tensors["torgb.weight"][:, :, 0, 0].T
         self.weight, self.bias = weight * np.float32(LRELU_GAIN / math.sqrt(len(weight))), tensors["torgb.bias"]
@@ -219,7 +237,7 @@ class LightAdainSynthesis:
     """ws -> picture, the first StyleGAN: only the newest resolution colours (`stylegan.AdainSynthesis`)."""
 
     def __init__(self, tensors: Tensors, config: ModelConfig):
-        self.blocks = [LightAdainBlock(_part(tensors, f"b{resolution}.")) for resolution in config.block_resolutions]
+        self.blocks = [LightAdainBlock(part_of(tensors, f"b{resolution}.")) for resolution in config.block_resolutions]
 
     def __call__(self, ws: np.ndarray, count: int, noise: Noise) -> np.ndarray:
         """ws [num_ws, w_dim] -> [R, R, 3], about [-1, 1], of the first `count` blocks."""

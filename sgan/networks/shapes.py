@@ -1,6 +1,6 @@
 """The tensors of a generator, by name, as its config asks for them: what a file is held to before memory is taken."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from sgan.config import ModelConfig
 
@@ -26,11 +26,14 @@ def generator_shapes(config: ModelConfig) -> Shapes:
     return shapes
 
 
-def misfit(config: ModelConfig, found: Mapping[str, tuple[int, ...]]) -> str | None:
-    """What is wrong with a generator's tensors, as the end of a sentence; None when they fit (w_avg may be missing)."""
+def misfit(config: ModelConfig, found: Mapping[str, tuple[int, ...]], missing: Container[str] = ()) -> str | None:
+    """What is wrong with a generator's tensors, as the end of a sentence; None when they fit.
+
+    missing: names that need not be there.
+    """
     wanted = generator_shapes(config)
     for name, shape in wanted.items():
-        if found.get(name) != shape and not (name not in found and name == "mapping.w_avg"):
+        if found.get(name) != shape and (name in found or name not in missing):
             return f"has a tensor {name} of shape {found.get(name)}, where its other tensors ask for {shape}"
     extra = sorted(set(found) - set(wanted))
     return f"has a tensor {extra[0]} that a network of this kind does not have" if extra else None
