@@ -179,12 +179,17 @@ class LightSynthesis:
         ]
 
     def __call__(self, ws: np.ndarray, count: int, noise: Noise) -> np.ndarray:
-        """ws [num_ws, w_dim] -> [R, R, 3], about [-1, 1], of the first `count` blocks."""
+        """ws [num_ws, w_dim] -> [R, R, 3], about [-1, 1], of the first `count` blocks.
+
+        ValueError for a residual or plain generator below its last one, where it has no colours.
+        """
         x = image = None
         first = 0
         for block in self.blocks[:count]:
             x, image = block(x, image, ws[first : first + len(block.convs) + 1], noise)
             first += len(block.convs)
+        if image is None:
+            raise ValueError("this generator has colours at its full resolution alone")
         return image
 
     def style_weights(self, index: int) -> np.ndarray:
