@@ -238,7 +238,7 @@ def change_names(path: Path, named: list[NamedDirection], names: Sequence[str], 
 
 def main() -> None:
     from sgan import load_generator
-    from sgan.weights.checkpoint import find_checkpoint
+    from sgan.weights.files import find_checkpoint
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default=str(ROOT / "checkpoints" / "faces"))

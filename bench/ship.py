@@ -71,7 +71,7 @@ def export(state_path: Path, out: Path, stages: list[tuple[Path, int]], data: st
     from sgan.training.state import load_state
     from sgan.viz import make_grid, plot_losses
     from sgan.weights.checkpoint import save_generator
-    from sgan.weights.formats import file_hash
+    from sgan.weights.files import file_hash
 
     state = load_state(state_path)
     step, alpha = state.config.schedule(state.nimg)
@@ -111,7 +111,7 @@ def milestone(path: Path, images: Path, cache: str, before: int) -> tuple[dict, 
     from sgan import draw_images, load_generator, seeds_to_ws
     from sgan.data.pictures import decode_image
     from sgan.judging.metrics import swd
-    from sgan.weights.checkpoint import read_header
+    from sgan.weights.files import read_header
 
     G = load_generator(path)
     side = 2 ** (G.trained_step + 2)

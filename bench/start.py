@@ -60,7 +60,7 @@ def make_commands(folder: Path) -> dict[str, Command]:
         "torch": Command(["-c", "import torch"], "a bare import of torch", "python"),
         "sgan --help": Command(["-m", "sgan", "--help"], "the help of all commands", "python", seconds=0.25),
         "sgan train --help": Command(["-m", "sgan", "train", "--help"], "the help of one", "python", seconds=0.25),
-        "sgan sample": Command(sample.split(), "one face of the shipped checkpoint", "torch", ratio=1.35),
+        "sgan sample": Command(sample.split(), "one face of the shipped checkpoint", "python", seconds=0.9),
         "sgan train": Command(["-c", FIRST_STEP, *train.split(), *TINY.split()], "until the first step", "torch"),
         "faceswap --help": Command(["faceswap/main.py", "--help"], "the help of the swap", "python", seconds=0.25),
         "faceswap": Command([*swap.split(), "--no_debug_window"], "one photo", "python"),

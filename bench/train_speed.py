@@ -32,7 +32,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from sgan.config import TrainConfig
-from sgan.launch.device import resolve_device, resolve_precision
+from sgan.launch.run import resolve_precision
+from sgan.networks.device import resolve_device
 from sgan.networks.ops import fir_filter
 from sgan.training.arithmetic import Arithmetic, Compiled
 from sgan.training.meter import Meter

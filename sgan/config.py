@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -13,6 +13,7 @@ R1_GAMMA_PER_PIXEL = 0.0002  # r1_gamma = 0.0002 * resolution^2 / batch_size, ar
 STATE_PATTERN = "state-" + "[0-9]" * 9 + ".safetensors"  # training states in a run folder
 DEFAULT_CHECKPOINT = "checkpoints/faces"  # the one that comes with the project
 FOREIGN_NAME = "trained.pth"  # SiskonEmilia/StyleGAN-PyTorch's state, in whatever folder it trained
+NO_TORCH = "takes PyTorch, which is not installed; the extra `train` brings it: pip install '.[train]'"
 DEFAULT_LEARNING_RATE = 0.002  # for resolutions that the dict leaves out (arXiv 1912.04958, appendix B)
 
 
@@ -176,6 +177,13 @@ class ModelConfig:
             return range(first, first + 2)
         last = first + (2 if layer == self.max_step else 1)
         return range(max(first - 1, 0), last)
+
+    def ws_of_layers(self, layers: Iterable[int]) -> list[int]:
+        """Indices of the styles that some layers consume, ascending.
+
+        Low layers carry pose and shape, high ones colour and texture (arXiv 1812.04948, figure 3).
+        """
+        return sorted({index for layer in layers for index in self.ws_of_layer(layer)})
 
     def channels(self, resolution: int) -> int:
         """Feature maps at a resolution."""

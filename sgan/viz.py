@@ -2,19 +2,26 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 GRID_SIDE = 2048  # pixels: the longest side of a sheet of samples, whose cells are made smaller for it
 SMALLEST_CELL = 16  # pixels: however many there are, faces stay visible
 
 
-def to_uint8(images: Tensor) -> np.ndarray:
+def to_levels(images: Any) -> Any:
+    """Arrays or tensors in [-1, 1] -> grey levels 0 to 255, clipping what is outside; cut off the fraction to round."""
+    return (images * 127.5 + 128).clip(0, 255)
+
+
+def to_uint8(images: "Tensor") -> np.ndarray:
     """images float [N, 3, H, W] in [-1, 1] -> uint8 [N, H, W, 3] RGB; rounds, and clips what is outside."""
-    scaled = (images.detach().float() * 127.5 + 128).clamp(0, 255)
-    return scaled.permute(0, 2, 3, 1).byte().cpu().numpy()
+    return to_levels(images.detach().float()).permute(0, 2, 3, 1).byte().cpu().numpy()
 
 
 def make_grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:

@@ -37,7 +37,7 @@ FLOORS = {
         {"find"},
         {"shape", "media"},
     ],
-    "graphs": [{"__init__"}, {"facemesh"}, {"blazeface"}, {"runners", "squares"}, {"silence", "models"}],
+    "graphs": [{"__init__"}, {"facemesh"}, {"blazeface"}, {"runners", "squares"}, {"silence", "models", "layers"}],
     "provenance": [{"__init__"}, {"files"}, {"gif"}, {"xmp"}, {"mark", "leftovers"}],
     "panels": [{"serve"}, {"pages"}, {"parts"}, {"messages", "pictures", "work"}, {"__init__"}],
     "bars": [{"__init__"}],

@@ -35,7 +35,13 @@ TOOLS = [
 PYPROJECT = """[project]
 name = "small"
 dependencies = ["scikit-image=={version}"]
-optional-dependencies = {{ lab = ["small-lab==1.0"], app = [], export = [], test = ["small-test==1.0"] }}
+[project.optional-dependencies]
+train = ["small-train==1.0"]
+fan = []
+lab = ["small-lab==1.0"]
+app = []
+export = []
+test = ["small-test==1.0"]
 """
 # Stand-ins for the two commands: they write what the real ones would, and the arguments they were given.
 SAMPLE = """import pathlib, sys
@@ -114,6 +120,7 @@ def wheels(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheels")
     for version in ("1.0", "2.0"):
         make_wheel(folder, "scikit_image", version, {"skimage/data/astronaut.png": "x", "skimage/__init__.py": ""})
+    make_wheel(folder, "small_train", "1.0", {"small_train.py": ""})
     make_wheel(folder, "small_lab", "1.0", {"small_lab.py": ""})
     make_wheel(folder, "small_test", "1.0", {"small_test.py": ""})
     return folder
@@ -158,13 +165,15 @@ def test_first_run_installs_and_the_second_has_nothing_to_do(fresh):
     first = fresh.setup()
     assert (first.returncode, first.stderr) == (0, "")
     assert "scikit_image-1.0" in fresh.installed()
-    assert not {"small_lab-1.0", "small_test-1.0"} & fresh.installed()  # the demo needs the runtime only
+    assert not {"small_train-1.0", "small_lab-1.0", "small_test-1.0"} & fresh.installed()  # the demo needs the core
     begin = time.monotonic()
     second = fresh.setup()
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
     assert time.monotonic() - begin < 5
+    fresh.setup("app")
+    assert "small_lab-1.0" in fresh.installed() and "small_train-1.0" not in fresh.installed()
     fresh.setup("lab")
-    assert "small_lab-1.0" in fresh.installed() and "small_test-1.0" not in fresh.installed()
+    assert "small_train-1.0" in fresh.installed() and "small_test-1.0" not in fresh.installed()
     assert fresh.setup("test").returncode == 0
     assert "small_test-1.0" in fresh.installed()
     assert [fresh.setup(profile).stdout for profile in ("runtime", "lab", "app", "test")] == [""] * 4

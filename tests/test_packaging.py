@@ -12,6 +12,8 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("sgan", "faceswap", "graphs", "provenance", "panels", "bars")
+LAB = ("train", "fan", "lab")  # what requirements.txt and environment.yml hold beside the core
+ALL = (*LAB, "app", "export", "camera", "test")
 PYTHONS = ["3.10", "3.11", "3.12"]
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-image", "face_alignment": "face-alignment"}
 DISTRIBUTIONS |= {"ai_edge_litert": "ai-edge-litert"}
@@ -41,12 +43,12 @@ def on(python: str, lines: list[str]) -> dict[str, str]:
 
 def test_requirements_file_agrees():
     lines = [line for line in read("requirements.txt").splitlines() if line and not line.startswith("#")]
-    assert lines == pins("lab")
+    assert lines == pins(*LAB)
 
 
 def test_conda_environment_agrees():
     text = read("environment.yml")
-    assert re.findall(r'^      - "(.*)"$', text, re.MULTILINE) == pins("lab")
+    assert re.findall(r'^      - "(.*)"$', text, re.MULTILINE) == pins(*LAB)
     python = re.search(r"^  - python (.*)$", text, re.MULTILINE).group(1)
     assert f'requires-python = "{python}"' in read("pyproject.toml")
     assert [python in SpecifierSet(">=3.10,<3.13") for python in ["3.9", *PYTHONS, "3.13"]] == [
@@ -59,17 +61,24 @@ def test_conda_environment_agrees():
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_every_python_gets_the_same_distributions_pinned(python):
-    chosen = on(python, pins("lab", "app", "export", "camera", "test"))
-    assert set(chosen) == set(on("3.11", pins("lab", "app", "export", "camera", "test")))
+    chosen = on(python, pins(*ALL))
+    assert set(chosen) == set(on("3.11", pins(*ALL)))
     assert all(re.fullmatch(r"==[\w.]+", version) for version in chosen.values()), chosen
 
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_pins_that_must_hold(python):
-    chosen = on(python, pins("lab", "app", "export", "camera", "test"))
+    chosen = on(python, pins(*ALL))
     assert chosen["opencv-python"].startswith("==4.")  # 5.0 samples elsewhere, which moves landmarks
     assert int(chosen["ipykernel"].lstrip("=").split(".")[0]) >= 7  # cells that await stay live
     assert [name for name in chosen if "opencv" in name] == ["opencv-python"]  # any two share one folder
+
+
+def test_the_core_is_small():
+    """What a newcomer fetches holds no PyTorch, nor what brings it or programs for a GPU."""
+    core = set(on("3.12", pins()))
+    assert not core & {"torch", "torchvision", "face-alignment", "onnxruntime", "jax", "numba"}
+    assert {"numpy", "safetensors", "opencv-python", "pillow", "av"} <= core
 
 
 def test_no_headless_opencv_beside_the_other():
@@ -92,13 +101,13 @@ def imported_roots(folder: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("sgan", ["lab", "export"]),
-        ("faceswap", ["lab", "camera"]),
+        ("sgan", ["train", "lab", "export"]),
+        ("faceswap", ["train", "fan", "lab", "camera"]),
         ("graphs", []),
         ("provenance", []),
         ("panels", ["lab", "app"]),
         ("bars", []),
-        ("tests", ["lab", "app", "export", "test"]),
+        ("tests", ALL),
     ],
 )
 def test_every_import_is_pinned(folder, extras):

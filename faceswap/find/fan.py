@@ -29,6 +29,7 @@ class FanLandmarker:
 
         Raises:
             OSError: the weights are not on this machine and cannot be fetched.
+            ValueError: face-alignment is not installed.
         """
         boxes = []
         for found in sorted(self._detector.detect(image), key=lambda d: -d.size):
@@ -42,9 +43,15 @@ class FanLandmarker:
         return [np.asarray(p, np.float32)[:, :2] for p in points or ()]
 
     def _load(self):
-        import face_alignment
-        from face_alignment.api import models_urls
-        from torch.hub import get_dir
+        try:
+            import face_alignment
+            from face_alignment.api import models_urls
+            from torch.hub import get_dir
+        except ImportError as error:
+            raise ValueError(
+                f"the landmarks named fan take {error.name}, which is not installed; the extra `fan` brings it: "
+                "pip install '.[fan]'; or use the landmarks named mesh"
+            ) from None
 
         file = os.path.join(get_dir(), "checkpoints", os.path.basename(models_urls["2DFAN-4"]))
         if self._notice and not os.path.exists(file):

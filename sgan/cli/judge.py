@@ -67,7 +67,7 @@ def run_metrics(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     from provenance import COMPOSITE, Mark, write_bytes, write_image
     from sgan.data.dataset import open_dataset
     from sgan.judging.checkpoint import check_measures, draw_sample, judge
-    from sgan.launch.device import resolve_device
+    from sgan.networks.device import resolve_device
     from sgan.weights.checkpoint import load_generator
 
     def bar(title: str, unit: str):

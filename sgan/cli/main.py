@@ -17,6 +17,7 @@ from sgan.cli.sample import add_sample
 from sgan.config import (
     DEFAULT_LEARNING_RATE,
     FOREIGN_NAME,
+    NO_TORCH,
     PRESETS,
     STATE_PATTERN,
     ConfigError,
@@ -27,6 +28,8 @@ from sgan.config import (
     parse_by_resolution,
 )
 from sgan.launch.crew import Crew, end_with_crew
+
+TRAINING = {"torch", "torchvision", "tensorboardX"}  # what the extra `train` brings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, 2)
     except (OSError, ValueError, RuntimeError, MemoryError, FloatingPointError) as error:
         return _fail(error, 1)
+    except ModuleNotFoundError as error:
+        if error.name not in TRAINING:
+            raise
+        return _fail(f"{arguments[0]} {NO_TORCH}", 1)
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
 
@@ -210,7 +217,7 @@ def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 def run_crew(config: TrainConfig, arguments: Sequence[str]) -> int:
     """`train` in several processes, of which the first one speaks; returns the exit code."""
-    from sgan.launch.folder import newest_state
+    from sgan.weights.files import newest_state
 
     crew = Crew()
     crew.pass_on_signals()

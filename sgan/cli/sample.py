@@ -75,11 +75,9 @@ def run_sample(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     _check_resolution(options.resolution)
     if not -10 <= options.truncation_psi <= 10:
         raise ConfigError(f"truncation_psi is {options.truncation_psi}; it must be between -10 and 10")
-    from sgan.launch.device import resolve_device
-    from sgan.weights.checkpoint import load_generator
+    from sgan.faces.drawer import open_drawer
 
-    device = resolve_device(options.device)
-    G = load_generator(options.checkpoint, device)
+    G = open_drawer(options.checkpoint, options.device)
     for note in G.notes:
         print(f"note: {note}", file=sys.stderr)
     _choose_class(G, options.class_index)
@@ -112,16 +110,15 @@ def _draw_persona(options: argparse.Namespace, single: bool) -> int:
     """`sample --persona`: the one picture of a persona, whose file alone decides who it is."""
     _check_resolution(options.resolution)
     from provenance import GENERATED, Mark, write_image
+    from sgan.faces.drawer import open_drawer
     from sgan.faces.persona import load_persona
     from sgan.faces.sampling import draw_images
-    from sgan.launch.device import resolve_device
     from sgan.viz import resize
-    from sgan.weights.checkpoint import load_generator
 
     persona = load_persona(options.persona)
-    G = load_generator(options.checkpoint, resolve_device(options.device))
+    G = open_drawer(options.checkpoint, options.device)
     noise_mode = persona.settings.get("noise_mode", "const")
-    ws, edits = _edited(G, options, persona.tensor(G))
+    ws, edits = _edited(G, options, persona.ws_for(G))
     picture = next(draw_images(G, ws, noise_mode, G.trained_step, [0]))
     if options.resolution and options.resolution != len(picture):
         picture = resize(picture, options.resolution)
@@ -141,7 +138,7 @@ def _choose_class(G: Any, index: int | None) -> None:
         has = f"classes 0 to {classes - 1}" if classes else "no classes"
         raise ConfigError(f"class is {index}, but this checkpoint has {has}")
     if classes:
-        G.mapping.label = index or 0
+        G.label = index or 0
         if index is None:
             print(f"note: drawing class 0 of {classes}; choose another with --class", file=sys.stderr)
 
@@ -163,8 +160,8 @@ def _styles(G: Any, options: argparse.Namespace, seeds: list[int]) -> tuple[Any,
 
     if not options.style_mixing:
         return seeds_to_ws(G, seeds, options.truncation_psi), [(seed, None) for seed in seeds]
-    ws = mixed_ws(G, seeds, options.mix_seeds, options.style_mixing, options.truncation_psi).flatten(0, 1)
-    return ws, [(seed, mix) for seed in seeds for mix in options.mix_seeds]
+    ws = mixed_ws(G, seeds, options.mix_seeds, options.style_mixing, options.truncation_psi)
+    return ws.reshape(-1, *ws.shape[2:]), [(seed, mix) for seed in seeds for mix in options.mix_seeds]
 
 
 def _write_samples(G: Any, options: argparse.Namespace, seeds: list[int], single: bool) -> list[Path]:
@@ -178,7 +175,7 @@ def _write_samples(G: Any, options: argparse.Namespace, seeds: list[int], single
     ws, names = _styles(G, options, seeds)
     ws, edits = _edited(G, options, ws)
     common = {"checkpoint": G.checkpoint_hash, "truncation_psi": options.truncation_psi}
-    common |= {"noise_mode": options.noise_mode} | ({"class": G.mapping.label} if G.config.c_dim else {}) | edits
+    common |= {"noise_mode": options.noise_mode} | ({"class": G.label} if G.config.c_dim else {}) | edits
     columns = len(options.mix_seeds) if len(options.mix_seeds) > 1 else math.ceil(math.sqrt(len(names)))
     paths, cells = [], []
     remove_leftovers(Path(options.out).parent if single else options.out)

@@ -8,16 +8,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from provenance import write_bytes
 from sgan.config import ConfigError, ModelConfig
-from sgan.networks.generator import Generator
-from sgan.weights.checkpoint import find_checkpoint
+from sgan.faces.drawer import Drawer, as_drawer
+from sgan.weights.files import find_checkpoint
+
+if TYPE_CHECKING:
+    from sgan.networks.generator import Generator
 
 KINDS = ("weights", "samples")
 DIRECTIONS_NAME = "directions.json"
@@ -32,8 +33,8 @@ RANGES = {"all": range(0, 9), "coarse": range(0, 2), "middle": range(2, 4), "fin
 class Directions:
     """Unit vectors [K, w_dim], strongest first, and the standard deviation [K] of w along each."""
 
-    vectors: Tensor
-    deviations: Tensor
+    vectors: np.ndarray
+    deviations: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class NamedDirection:
 
     name: str
     layers: str
-    vector: Tensor
+    vector: np.ndarray
     deviation: float
     low: float
     high: float
@@ -68,7 +69,7 @@ class NamedEdit:
     amount: float
 
 
-def load_directions(checkpoint: str | Path, G: Generator) -> list[NamedDirection]:
+def load_directions(checkpoint: str | Path, G: "Drawer | Generator") -> list[NamedDirection]:
     """The named directions beside a checkpoint; none where it has none, or where they are of another checkpoint.
 
     ValueError naming the file when it is damaged.
@@ -85,16 +86,16 @@ def load_directions(checkpoint: str | Path, G: Generator) -> list[NamedDirection
         raise ValueError(f"{path} is damaged ({error}); remove it, or fetch it again") from None
 
 
-def _named(row: Mapping[str, Any], G: Generator) -> NamedDirection:
-    vector = torch.tensor(row["vector"], dtype=torch.float32)
+def _named(row: Mapping[str, Any], G: "Drawer | Generator") -> NamedDirection:
+    vector = np.array(row["vector"], np.float32)
     numbers = [float(row["deviation"]), *(float(end) for end in row["range"])]
-    if vector.shape != (G.config.dim_latent,) or not vector.isfinite().all():
+    if vector.shape != (G.config.dim_latent,) or not np.isfinite(vector).all():
         raise ValueError("a vector is not one of w")
     if len(numbers) != 3 or not all(map(math.isfinite, numbers)) or row["layers"] not in RANGES:
         raise ValueError("a range or its layers make no sense")
     if not numbers[1] <= 0 <= numbers[2] or numbers[1] == numbers[2]:
         raise ValueError("a range does not lie around 0")
-    return NamedDirection(str(row["name"])[:40], row["layers"], vector.to(G.mapping.w_avg.device), *numbers)
+    return NamedDirection(str(row["name"])[:40], row["layers"], vector, *numbers)
 
 
 def save_directions(
@@ -147,16 +148,13 @@ def layers_of(config: ModelConfig, name: str) -> list[int]:
     return [layer for layer in RANGES[name] if config.min_step <= layer <= config.max_step]
 
 
-@torch.no_grad()
-def sample_w(G: Generator, n: int = SAMPLES) -> Tensor:
+def sample_w(G: "Drawer | Generator", n: int = SAMPLES) -> np.ndarray:
     """w [n, w_dim] of fixed latents, float32."""
-    z = torch.from_numpy(np.random.RandomState(0).randn(n, G.config.z_dim)).float()
-    return G.mapping(z.to(G.mapping.w_avg.device))[:, 0]
+    return as_drawer(G).map(np.random.RandomState(0).randn(n, G.config.z_dim).astype(np.float32))
 
 
-@torch.no_grad()
 def find_directions(
-    G: Generator, kind: str, layers: str = "all", count: int = 8, w: Tensor | None = None
+    G: "Drawer | Generator", kind: str, layers: str = "all", count: int = 8, w: np.ndarray | None = None
 ) -> Directions:
     """The `count` strongest directions.
 
@@ -165,40 +163,33 @@ def find_directions(
     section 2.1), the same for all layers. w [N, w_dim]: samples to measure on (None: drawn here).
     """
     w = sample_w(G) if w is None else w
-    centred = w - w.mean(dim=0)
+    centred = w - w.mean(axis=0)
     if kind == "weights":
-        A = torch.cat([_style_weights(G, layer) for layer in layers_of(G.config, layers)])
-        matrix = A.t() @ A
+        A = np.concatenate([as_drawer(G).style_weights(layer) for layer in layers_of(G.config, layers)])
+        matrix = A.T @ A
     elif kind == "samples":
-        matrix = centred.t() @ centred / len(w)
+        matrix = centred.T @ centred / len(w)
     else:
         raise ValueError(f"unknown kind of directions {kind!r}; there are {', '.join(KINDS)}")
-    vectors = torch.linalg.eigh(matrix.double()).eigenvectors.flip(1).t()[:count].float()
-    largest = vectors.gather(1, vectors.abs().argmax(dim=1, keepdim=True))
-    vectors = vectors * largest.sign()  # an eigenvector's sign is arbitrary: the largest component is positive
-    return Directions(vectors, (centred @ vectors.t()).std(dim=0))
-
-
-def _style_weights(G: Generator, layer: int) -> Tensor:
-    """[channels, w_dim]: what w is multiplied by in the convolutions of a layer."""
-    block = getattr(G.synthesis, f"b{2 ** (layer + 2)}")
-    convs = [conv for name in ("conv0", "conv1") if (conv := getattr(block, name, None)) is not None]
-    return torch.cat([conv.affine.weight * conv.affine.weight_gain for conv in convs])
+    vectors = np.linalg.eigh(matrix.astype(np.float64)).eigenvectors[:, ::-1].T[:count].astype(np.float32)
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1, keepdims=True), axis=1)
+    vectors = vectors * np.sign(largest)  # an eigenvector's sign is arbitrary: the largest component is positive
+    return Directions(vectors, (centred @ vectors.T).std(axis=0, ddof=1))
 
 
 def apply_edits(
-    G: Generator,
-    ws: Tensor,
+    G: "Drawer | Generator",
+    ws: np.ndarray,
     edits: Sequence[Edit | NamedEdit],
     found: dict | None = None,
     named: Sequence[NamedDirection] = (),
-) -> Tensor:
+) -> np.ndarray:
     """ws [N, num_ws, w_dim] after all steps. found caches directions by (kind, layers) between calls.
 
     ConfigError for a direction that there is not.
     """
     found, by_name = {} if found is None else found, {direction.name: direction for direction in named}
-    ws = ws.clone()
+    ws = np.array(ws, np.float32)
     for edit in edits:
         if isinstance(edit, NamedEdit):
             if edit.name not in by_name:
@@ -219,4 +210,4 @@ def apply_edits(
 
 def style_indices(config: ModelConfig, layers: str) -> list[int]:
     """Indices of the styles that the layers of a range consume, ascending."""
-    return sorted({index for layer in layers_of(config, layers) for index in config.ws_of_layer(layer)})
+    return config.ws_of_layers(layers_of(config, layers))

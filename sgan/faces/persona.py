@@ -6,15 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from provenance import write_bytes
-from sgan.networks.generator import Generator
+from sgan.faces.drawer import Drawer
+
+if TYPE_CHECKING:
+    from sgan.networks.generator import Generator
 
 FORMAT = "random-unreal-face persona"
 VERSION = 1
@@ -52,7 +53,7 @@ class Persona:
         }
         return json.dumps(content, indent=1) + "\n"
 
-    def tensor(self, G: Generator) -> Tensor:
+    def ws_for(self, G: "Drawer | Generator") -> np.ndarray:
         """ws [1, num_ws, w_dim] for this generator; PersonaError when the persona is of another checkpoint."""
         if self.checkpoint != G.checkpoint_hash:
             ours, theirs = G.checkpoint_hash[:12], self.checkpoint[:12]
@@ -61,15 +62,15 @@ class Persona:
             raise PersonaError(
                 f"the persona's latent has shape {list(self.ws.shape)}, which does not fit the checkpoint"
             )
-        return torch.from_numpy(self.ws.copy())[None].to(G.mapping.w_avg.device)
+        return self.ws[None].copy()
 
 
-def make_persona(G: Generator, ws: Tensor, settings: Mapping[str, Any], picture: np.ndarray) -> Persona:
+def make_persona(G: "Drawer | Generator", ws: np.ndarray, settings: Mapping[str, Any], picture: np.ndarray) -> Persona:
     """The persona of ws [1, num_ws, w_dim], shown by a uint8 [R, R, 3] RGB picture."""
     small = Image.fromarray(picture).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=85)
-    return Persona(G.checkpoint_hash, ws[0].float().cpu().numpy(), dict(settings), buffer.getvalue())
+    return Persona(G.checkpoint_hash, np.asarray(ws[0], np.float32), dict(settings), buffer.getvalue())
 
 
 def save_persona(persona: Persona, path: str | Path) -> Path:

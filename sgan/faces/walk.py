@@ -4,30 +4,32 @@ import io
 import struct
 import uuid
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from provenance import Mark, to_xmp
+from sgan.faces.drawer import Drawer, as_drawer
 from sgan.faces.sampling import seeds_to_ws
-from sgan.networks.generator import Generator
+
+if TYPE_CHECKING:
+    from sgan.networks.generator import Generator
 
 XMP_BOX = uuid.UUID("BE7ACFCB-97A9-42E8-9C71-999491E3AFAC")  # ISO 16684-3: the box of an MP4 that holds XMP
 
 
-def walk_ws(G: Generator, seeds: Sequence[int], frames: int, truncation_psi: float = 1.0) -> Tensor:
+def walk_ws(G: "Drawer | Generator", seeds: Sequence[int], frames: int, truncation_psi: float = 1.0) -> np.ndarray:
     """ws [len(seeds) * frames, num_ws, w_dim]: from each seed's to the next and back to the first, without a jolt.
 
     A closed Catmull-Rom curve through w: frame i * frames is exactly seed i.
     """
-    points = seeds_to_ws(G, seeds, truncation_psi)
-    t = torch.arange(frames, device=points.device)[None, :, None, None] / frames
-    before, start, end, after = (points.roll(shift, dims=0)[:, None] for shift in (1, 0, -1, -2))
+    points = seeds_to_ws(as_drawer(G), seeds, truncation_psi)
+    t = np.arange(frames, dtype=np.float32)[None, :, None, None] / np.float32(frames)
+    before, start, end, after = (np.roll(points, shift, axis=0)[:, None] for shift in (1, 0, -1, -2))
     slope = (end - before) * t
     bend = (2 * before - 5 * start + 4 * end - after) * t**2
     twist = (3 * start - before - 3 * end + after) * t**3
-    return (start + 0.5 * (slope + bend + twist)).flatten(0, 1)
+    return (start + 0.5 * (slope + bend + twist)).reshape(-1, *points.shape[1:])
 
 
 def encode_mp4(frames: Iterable[np.ndarray], mark: Mark, rate: int = 30) -> bytes:

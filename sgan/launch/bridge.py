@@ -23,8 +23,8 @@ from sgan import events as event_types
 from sgan.config import HParams, TrainConfig, from_dict, to_dict
 from sgan.events import Control, Event, Finished, Opened, Step
 from sgan.launch.crew import Crew, end_with_crew, hear_endings
-from sgan.launch.device import own_device, resolve_device
 from sgan.launch.run import check_workers, run_training
+from sgan.networks.device import own_device, resolve_device
 
 VARIABLE = "RANDOM_UNREAL_FACE_RUN"  # tells a worker its settings and where the notebook listens
 LOG_NAME = "workers.log"

@@ -8,7 +8,7 @@ from provenance import remove_leftovers, write_bytes
 from sgan.config import STATE_PATTERN, ConfigError, TrainConfig, to_dict
 from sgan.data.dataset import Dataset
 from sgan.training.logs import LOGS
-from sgan.weights.checkpoint import BEST_NAME, GENERATOR_NAME
+from sgan.weights.files import BEST_NAME, GENERATOR_NAME
 
 try:
     import fcntl
@@ -43,12 +43,6 @@ class Occupation:
         """Lets others train there."""
         with contextlib.suppress(OSError):
             self.file.close()
-
-
-def newest_state(run_dir: str | Path) -> Path | None:
-    """The newest state file of a run folder, or None."""
-    states = sorted(Path(run_dir).glob(STATE_PATTERN))
-    return states[-1] if states else None
 
 
 def set_aside(run_dir: Path) -> Path | None:

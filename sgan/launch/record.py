@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from tensorboardX import SummaryWriter
@@ -19,8 +20,8 @@ from sgan.faces.sampling import seed_to_z
 from sgan.training.logs import LOGS, read_rows, truncate_rows
 from sgan.training.state import TrainState
 from sgan.viz import plot_losses
-from sgan.weights.checkpoint import GENERATOR_NAME, save_generator
-from sgan.weights.formats import file_hash
+from sgan.weights.checkpoint import save_generator
+from sgan.weights.files import GENERATOR_NAME, file_hash
 
 GRID_SAMPLES = 36
 GRID_SEED = 0
@@ -95,7 +96,7 @@ class Recorder:
 
 def grid_latents(config: TrainConfig) -> Tensor:
     """z [GRID_SAMPLES, z_dim] of a run's grids."""
-    return torch.cat([seed_to_z(GRID_SEED + i, config.z_dim) for i in range(GRID_SAMPLES)])
+    return torch.from_numpy(np.concatenate([seed_to_z(GRID_SEED + i, config.z_dim) for i in range(GRID_SAMPLES)]))
 
 
 def write_grid(run_dir: Path, grid: Grid) -> None:

@@ -6,10 +6,9 @@ from typing import Any
 import torch
 
 from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, HParams, ModelConfig, TrainConfig, part
-from sgan.launch.folder import newest_state
 from sgan.training.state import TrainState, copy_weights, load_state, put_moments, transfer_weights
-from sgan.weights.checkpoint import find_checkpoint, read_weights
-from sgan.weights.foreign import CheckpointError
+from sgan.weights.checkpoint import read_weights
+from sgan.weights.files import CheckpointError, find_checkpoint, newest_state
 
 
 def open_state(config: TrainConfig, device: torch.device) -> TrainState:

@@ -14,16 +14,17 @@ from sgan.config import ConfigError, TrainConfig, resolution_of
 from sgan.data.dataset import Dataset, image_batches, open_dataset
 from sgan.events import Control, Event
 from sgan.judging.checkpoint import check_enough, state_judge
-from sgan.launch.device import own_device, resolve_device, resolve_precision
-from sgan.launch.folder import Occupation, begin_run, newest_state, set_aside
+from sgan.launch.folder import Occupation, begin_run, set_aside
 from sgan.launch.record import Recorder, grid_latents, recorded, write_grid
 from sgan.launch.resume import open_state
+from sgan.networks.device import own_device, resolve_device, resolve_precision
 from sgan.networks.ops import group_of
 from sgan.training.arithmetic import Compiled
 from sgan.training.logs import write_journal
 from sgan.training.loop import draw_grid, train
 from sgan.training.state import TrainState
 from sgan.training.workers import rank, reason_of, world
+from sgan.weights.files import newest_state
 
 PATIENCE = timedelta(hours=2)  # of those who wait while rank 0 measures, draws or saves; NCCL's own is 10 minutes
 

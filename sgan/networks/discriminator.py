@@ -1,23 +1,12 @@
 """Discriminators: residual or plain StyleGAN2 (arXiv 1912.04958) and the plain one of StyleGAN, entered at any step."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sgan.config import ModelConfig
-from sgan.networks.ops import (
-    LRELU_GAIN,
-    LRELU_SLOPE,
-    RESAMPLING,
-    EqualizedConv2d,
-    EqualizedLinear,
-    clamp,
-    minibatch_stddev,
-)
-
-SKIP_GAIN = math.sqrt(0.5)  # keeps the variance of a residual sum
+from sgan.networks.gains import LRELU_GAIN, LRELU_SLOPE, SKIP_GAIN
+from sgan.networks.ops import RESAMPLING, EqualizedConv2d, EqualizedLinear, clamp, minibatch_stddev
 
 
 class DiscriminatorBlock(nn.Module):

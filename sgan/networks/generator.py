@@ -13,10 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sgan.config import ModelConfig
-from sgan.networks.discriminator import SKIP_GAIN, Discriminator
+from sgan.networks.discriminator import Discriminator
+from sgan.networks.gains import LRELU_GAIN, LRELU_SLOPE, MAPPING_LR_MULT, SKIP_GAIN
 from sgan.networks.ops import (
-    LRELU_GAIN,
-    LRELU_SLOPE,
     RESAMPLING,
     EqualizedConv2d,
     EqualizedLinear,
@@ -30,7 +29,6 @@ from sgan.networks.stylegan import AdainSynthesis, BlockPerResolution
 
 __all__ = ["Discriminator", "Generator", "swap_layers"]
 
-MAPPING_LR_MULT = 0.01  # arXiv 1812.04948, appendix C
 W_AVG_BETA = 0.998  # decay of the running mean of w, arXiv 1912.04958 configuration
 
 
@@ -256,13 +254,7 @@ class Generator(nn.Module):
 
 
 def swap_layers(ws: Tensor, other: Tensor, config: ModelConfig, layers: Iterable[int]) -> Tensor:
-    """ws [N, num_ws, w_dim] in which the given layers take their styles from `other`, of the same shape.
-
-    Layer l is the block of resolution 2^(l+2): low ones carry pose and shape, high ones colour and texture
-    (arXiv 1812.04948, figure 3).
-    """
-    mixed = ws.clone()
-    for layer in layers:
-        indices = list(config.ws_of_layer(layer))
-        mixed[:, indices] = other[:, indices]
+    """ws [N, num_ws, w_dim] in which the given layers take their styles from `other`, of the same shape."""
+    mixed, taken = ws.clone(), config.ws_of_layers(layers)
+    mixed[:, taken] = other[:, taken]
     return mixed

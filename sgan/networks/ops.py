@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LRELU_SLOPE = 0.2
-LRELU_GAIN = math.sqrt(2.0)  # restores the variance that a leaky ReLU takes away (arXiv 1710.10196, section 4.1)
-DEMODULATION_EPS = 1e-8  # arXiv 1912.04958, equation 3
+from sgan.networks.gains import DEMODULATION_EPS, NORM_EPS
+
 FIR_TAPS = (1.0, 3.0, 3.0, 1.0)  # the resampling filter of StyleGAN2, normalised below
 
 
@@ -180,7 +179,7 @@ def clamp(x: Tensor, bound: float) -> Tensor:
     return x.clamp(-bound, bound) if bound else x
 
 
-def normalize_2nd_moment(x: Tensor, eps: float = 1e-8) -> Tensor:
+def normalize_2nd_moment(x: Tensor, eps: float = NORM_EPS) -> Tensor:
     """x [N, C] scaled so that the mean square of every row is 1 (arXiv 1710.10196, section 4.2)."""
     return x * (x.square().mean(dim=1, keepdim=True) + eps).rsqrt()
 

@@ -12,9 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sgan.config import ModelConfig
-from sgan.networks.ops import LRELU_GAIN, LRELU_SLOPE, EqualizedConv2d, EqualizedLinear, normal, upsample_bilinear
-
-INSTANCE_EPS = 1e-5
+from sgan.networks.gains import INSTANCE_EPS, LRELU_GAIN, LRELU_SLOPE
+from sgan.networks.ops import EqualizedConv2d, EqualizedLinear, normal, upsample_bilinear
 
 
 def adain(x: Tensor, style: Tensor) -> Tensor:

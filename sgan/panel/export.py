@@ -10,7 +10,7 @@ from panels.parts import LABEL, button
 from provenance import GENERATED, Mark, write_bytes, write_image
 from sgan.faces.persona import make_persona, save_persona
 from sgan.panel.tabs.mix import MixTab
-from sgan.weights.checkpoint import find_checkpoint, save_generator
+from sgan.weights.files import find_checkpoint
 
 
 def _write_picture(panel: Any, path: Path) -> None:
@@ -33,8 +33,10 @@ def _write_generator(panel: Any, path: Path) -> None:
     if G.meta["kind"] == "generator":
         write_bytes(path, find_checkpoint(panel.checkpoint.value).read_bytes())
     else:
+        from sgan.weights.checkpoint import load_generator, save_generator
+
         kept = {name: value for name, value in G.meta.items() if name not in ("kind", "config")}
-        save_generator(G, path, kept, step=G.trained_step)
+        save_generator(load_generator(panel.checkpoint.value), path, kept, step=G.trained_step)
 
 
 class Export(NamedTuple):

@@ -12,15 +12,13 @@ from panels.pages import Panel, Shown
 from panels.parts import button, labelled, observe, wrapped
 from panels.pictures import smooth_enlarge
 from sgan.config import DEFAULT_CHECKPOINT
+from sgan.faces.drawer import open_drawer
 from sgan.faces.editing import load_directions
 from sgan.faces.persona import load_persona
-from sgan.launch.device import resolve_device
-from sgan.launch.folder import newest_state
 from sgan.panel.export import ExportRow
 from sgan.panel.tabs import TABS
 from sgan.panel.tabs.person import SHOWN_SIDE, Candidate, Person
-from sgan.weights.checkpoint import GENERATOR_NAME, find_checkpoint, load_generator
-from sgan.weights.foreign import CheckpointError
+from sgan.weights.files import GENERATOR_NAME, CheckpointError, find_checkpoint, newest_state
 
 Part = TypeVar("Part", bound=widgets.Widget)
 
@@ -41,7 +39,7 @@ class Faces(Panel):
 
     def load_generator(self, checkpoint: str) -> None:
         """Shows the faces of the generator in a file or folder."""
-        G = load_generator(checkpoint, resolve_device("auto"))
+        G = open_drawer(checkpoint)
         self.face.take(G, load_directions(checkpoint, G))
 
     def on_face(self, callback: Callable[[np.ndarray, dict], None]) -> None:

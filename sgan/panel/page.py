@@ -14,11 +14,10 @@ from panels.parts import button, download_link, observe
 from panels.pictures import smooth_enlarge, to_png
 from provenance import GENERATED, Mark, write_image
 from sgan.config import DEFAULT_CHECKPOINT
+from sgan.faces.drawer import open_drawer
 from sgan.faces.sampling import draw_images, seeds_to_ws
-from sgan.launch.device import resolve_device
 from sgan.panel.faces import Faces
 from sgan.panel.tabs.person import SLIDER_SEEDS, ClassChoice, Person
-from sgan.weights.checkpoint import load_generator
 
 SHOWN_SIDE = 512  # pixels
 PSI = 0.7
@@ -36,7 +35,7 @@ class PersonPage(Panel):
     """A person who does not exist, and a button for another one. checkpoint: file or folder."""
 
     def __init__(self, checkpoint: str = DEFAULT_CHECKPOINT):
-        self.G = load_generator(checkpoint, resolve_device("auto"))
+        self.G = open_drawer(checkpoint)
         side = widgets.Layout(width=f"{SHOWN_SIDE}px", max_width="100%", object_fit="contain")
         self.image = widgets.Image(format="png", layout=side)
         self.button = button("another person who does not exist", self.another, "random", "info", wide=True)

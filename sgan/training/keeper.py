@@ -12,8 +12,7 @@ from sgan.events import Saved, SaveFailed, Step
 from sgan.training.logs import LOGS, append_row, truncate_rows
 from sgan.training.rescue import CHECK_INTERVAL
 from sgan.training.state import TrainState, save_state, write_state
-from sgan.weights.checkpoint import BEST_NAME, nimg_of, read_header
-from sgan.weights.foreign import CheckpointError
+from sgan.weights.files import BEST_NAME, CheckpointError, nimg_of, read_header
 
 RETRY_INTERVAL = 100  # iterations until a save that failed is tried again
 

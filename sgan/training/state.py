@@ -18,18 +18,16 @@ from torch.amp import GradScaler
 from sgan.config import STATE_PATTERN, HParams, TrainConfig, to_dict
 from sgan.networks.generator import Discriminator, Generator
 from sgan.weights.checkpoint import (
-    config_of,
     fill_networks,
-    find_checkpoint,
     load_network,
     networks_in,
-    nimg_of,
     read_tensors,
     read_weights,
     write_state_tensors,
 )
-from sgan.weights.foreign import CheckpointError, Foreign
-from sgan.weights.formats import check_sizes, opening_notes
+from sgan.weights.files import CheckpointError, check_sizes, config_of, find_checkpoint, nimg_of
+from sgan.weights.foreign import Foreign
+from sgan.weights.formats import opening_notes
 from sgan.weights.nvidia import choose_class
 
 ADAM_BETA2 = 0.99  # beta1 is 0: arXiv 1912.04958, appendix B

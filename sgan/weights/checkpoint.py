@@ -4,31 +4,37 @@ A generator file holds G_ema alone, `state-<nimg>.safetensors` (`sgan.training.s
 written beside, synced and renamed, and has a checksum. Others' files open here too.
 """
 
-import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from provenance import write_bytes
-from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, ModelConfig, TrainConfig, from_dict, part, to_dict
+from sgan.config import ConfigError, ModelConfig, TrainConfig, from_dict, part, to_dict
 from sgan.networks.generator import Discriminator, Generator
-from sgan.weights.foreign import CheckpointError, Foreign
-from sgan.weights.formats import check_sizes, file_hash, is_safetensors, opening_notes, read_foreign
-
-FORMAT = "random-unreal-face"
-FORMAT_VERSION = 1
-GENERATOR_NAME = "generator.safetensors"
-BEST_NAME = "best.safetensors"  # the state that was judged best
-
-
-def nimg_of(path: Path) -> int:
-    """The image count in a state's file name."""
-    return int(path.stem.split("-")[1])
+from sgan.weights.files import (
+    FORMAT,
+    FORMAT_VERSION,
+    CheckpointError,
+    Row,
+    check_sizes,
+    checksum,
+    config_of,
+    drawn_step,
+    file_hash,
+    find_checkpoint,
+    is_ours,
+    newer_note,
+    read_header,
+    verify,
+)
+from sgan.weights.foreign import Foreign
+from sgan.weights.formats import opening_notes, read_foreign
 
 
 def read_weights(path: Path, drawing: bool = False) -> Foreign:
@@ -36,7 +42,7 @@ def read_weights(path: Path, drawing: bool = False) -> Foreign:
 
     drawing: of another program's, only the generator to draw with.
     """
-    if path.suffix != ".safetensors" and not is_safetensors(path):
+    if not is_ours(path):
         return read_foreign(path, drawing)
     tensors, meta = read_tensors(path)
     config = config_of(ModelConfig, meta, path)
@@ -44,11 +50,7 @@ def read_weights(path: Path, drawing: bool = False) -> Foreign:
     for name in ("G", "G_ema"):
         if name in networks:
             check_sizes(config, networks[name], path)
-    step = config.max_step
-    if meta["kind"] == "state":
-        step, alpha = config_of(TrainConfig, meta, path).schedule(meta["nimg"])
-        step = max(step - 1, config.min_step) if alpha < 1 else step
-    return Foreign("", config, networks, step)
+    return Foreign("", config, networks, drawn_step(meta, path))
 
 
 def networks_in(tensors: dict[str, Tensor], kind: str) -> dict[str, dict[str, Tensor]]:
@@ -60,13 +62,6 @@ def networks_in(tensors: dict[str, Tensor], kind: str) -> dict[str, dict[str, Te
         if prefix in networks:
             networks[prefix][rest] = tensor.float()
     return networks
-
-
-def config_of(kind: type, meta: dict[str, Any], path: str | Path, part: str = "config") -> Any:
-    try:
-        return from_dict(kind, meta[part])
-    except (ConfigError, TypeError, KeyError, AttributeError) as error:
-        raise CheckpointError(f"{path} describes no model that this version knows ({error})") from None
 
 
 def load_network(network: torch.nn.Module, tensors: dict[str, Tensor], prefix: str, path: str | Path) -> None:
@@ -165,7 +160,7 @@ def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Gene
     layer that has faded in, and `G.notes` what to tell the user about it. CheckpointError when it is missing, damaged
     or of another kind.
     """
-    folder, path = Path(path), find_checkpoint(path)
+    folder, path = path, find_checkpoint(path)
     weights = read_weights(path, drawing=True)
     G = Generator(weights.config)
     load_network(G, weights.networks.get("G_ema") or weights.networks["G"], "", path)
@@ -173,31 +168,8 @@ def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Gene
     G.meta = {"kind": "foreign", "source": weights.source} if weights.source else read_header(path)[1]
     G.checkpoint_hash = file_hash(path)
     G.trained_step = weights.drawn_step
-    G.notes = opening_notes(weights, path)
-    if path.name != GENERATOR_NAME and (folder / GENERATOR_NAME).is_file():
-        G.notes.append(f"{path} is drawn, which is newer than {GENERATOR_NAME} beside it")
+    G.notes = opening_notes(weights, path) + newer_note(folder, path)
     return G
-
-
-def _is_behind(run_dir: Path) -> bool:
-    """Whether the training went on after it wrote its generator, which it does when it ends or is stopped."""
-    states = sorted(run_dir.glob(STATE_PATTERN))
-    return bool(states) and read_header(run_dir / GENERATOR_NAME)[1].get("nimg", 0) < nimg_of(states[-1])
-
-
-def find_checkpoint(path: str | Path, kind: str = "generator") -> Path:
-    """`path` itself if it is a file; in a folder the newest state, or for drawing a generator.safetensors as new."""
-    path = Path(path)
-    if path.is_dir():
-        if kind == "generator" and (path / GENERATOR_NAME).is_file() and not _is_behind(path):
-            return path / GENERATOR_NAME
-        found = sorted(path.glob(STATE_PATTERN)) or [file for file in [path / FOREIGN_NAME] if file.is_file()]
-        if not found:
-            raise CheckpointError(f"{path} holds no {kind} (looked for {STATE_PATTERN} and {FOREIGN_NAME})")
-        return found[-1]
-    if not path.exists():
-        raise CheckpointError(f"{path} does not exist; give a checkpoint file or the folder of one")
-    return path
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
@@ -207,32 +179,9 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) 
         "format": FORMAT,
         "format_version": str(FORMAT_VERSION),
         "meta": json.dumps(meta),
-        "checksum": _checksum(tensors),
+        "checksum": checksum(rows_of(tensors)),
     }
     write_bytes(path, save(tensors, metadata=header))
-
-
-def read_header(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
-    """(header, meta) of a file of ours; CheckpointError names the file and what is wrong with it."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is no readable safetensors file ({error})") from None
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is a safetensors file, but no checkpoint of this project")
-    try:
-        version, meta = int(header["format_version"]), json.loads(header["meta"])
-        kind = str(meta["kind"])
-    except (KeyError, TypeError, ValueError, RecursionError):
-        raise CheckpointError(f"{path} is damaged: its header cannot be read") from None
-    if version > FORMAT_VERSION:
-        raise CheckpointError(f"{path} has format version {version}; update the project to read it")
-    if kind not in ("state", "generator"):
-        raise CheckpointError(
-            f"{path} is a {kind[:40]}, which this version does not know; update the project to read it"
-        )
-    return header, meta
 
 
 def read_tensors(path: Path, kind: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -242,14 +191,12 @@ def read_tensors(path: Path, kind: str | None = None) -> tuple[dict[str, Tensor]
         raise CheckpointError(f"{path} is a {meta['kind']}; a {kind} is needed here")
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    if header.get("checksum") != _checksum(tensors):
-        raise CheckpointError(f"{path} is damaged: its tensors do not match their checksum")
+    verify(header, rows_of(tensors), path)
     return tensors, meta
 
 
-def _checksum(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def rows_of(tensors: dict[str, Tensor]) -> Iterator[Row]:
+    """What the checksum of a file goes over."""
     for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
-    return digest.hexdigest()
+        data = tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b""
+        yield name, str(tensor.dtype), tuple(tensor.shape), data

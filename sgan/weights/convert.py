@@ -93,8 +93,7 @@ def convert(
 
 def _find(source: str | Path, trains: bool) -> Path:
     """The file to read; in a folder a state rather than a generator, where the discriminator is wanted."""
-    from sgan.weights.checkpoint import find_checkpoint
-    from sgan.weights.foreign import CheckpointError
+    from sgan.weights.files import CheckpointError, find_checkpoint
 
     if trains:
         with suppress(CheckpointError):

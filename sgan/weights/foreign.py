@@ -17,12 +17,7 @@ from sgan.weights.torchfile import TensorView
 from sgan.weights.unpickle import Refused
 
 Views = Mapping[str, TensorView]
-MAPPING_LR_MULT = 0.01
 NOISE_SEED = 0  # of the stored noise, for programs that draw it anew for every picture
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is missing, damaged or of another kind; the message names the file."""
 
 
 @dataclass

@@ -1,8 +1,6 @@
 """Which program a weight file comes from, by its content, and its networks in our names. Nothing in a file is run."""
 
-import hashlib
 import mmap
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +9,10 @@ import torch
 from torch import Tensor
 
 from sgan.config import ModelConfig
-from sgan.networks.generator import Generator, MappingNetwork
-from sgan.weights.foreign import CheckpointError, Foreign
+from sgan.networks.generator import MappingNetwork
+from sgan.networks.shapes import misfit
+from sgan.weights.files import CheckpointError, head_of
+from sgan.weights.foreign import Foreign
 from sgan.weights.nvidia import NVIDIA, is_nvidia, read_nvidia
 from sgan.weights.rosinality import ROSINALITY, is_rosinality, read_rosinality
 from sgan.weights.siskon import SISKON, is_siskon, read_siskon
@@ -69,26 +69,6 @@ def opening_notes(weights: Foreign, path: str | Path) -> list[str]:
     return licence + weights.notes
 
 
-def is_safetensors(path: str | Path) -> bool:
-    """Whether a file starts like a safetensors file: the length of a JSON header, then the header."""
-    head = _head(path)
-    return len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < os.path.getsize(path)
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while part := file.read(2**20):
-            digest.update(part)
-    return digest.hexdigest()
-
-
-def _head(path: str | Path) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(64)
-
-
 def read_foreign(path: str | Path, drawing: bool = False) -> Foreign:
     """The networks of another program's file, checked to be of the sizes that they claim.
 
@@ -101,7 +81,7 @@ def read_foreign(path: str | Path, drawing: bool = False) -> Foreign:
         foreign = _classify(_read(path), drawing)
         for name in ("G", "G_ema"):
             if name in foreign.networks:
-                check_shapes(foreign.config, foreign.networks[name])
+                _check_shapes(foreign.config, foreign.networks[name])
         if foreign.needs_w_avg:
             _estimate_w_avg(foreign)
     except Refused as error:
@@ -116,7 +96,7 @@ def read_foreign(path: str | Path, drawing: bool = False) -> Foreign:
 
 def _read(path: Path) -> Any:
     """What the file holds, as plain data."""
-    head = _head(path)
+    head = head_of(path)
     if not head:
         raise Refused("is empty; the download went wrong")
     with open(path, "rb") as file:
@@ -149,25 +129,11 @@ def _classify(value: Any, drawing: bool) -> Foreign:
     return reader.read(value)
 
 
-def check_shapes(config: ModelConfig, tensors: dict[str, Tensor]) -> None:
-    """Refused unless tensors are those of a Generator of this config (w_avg may be missing). Takes no memory."""
-    with torch.device("meta"):
-        wanted = {name: tuple(tensor.shape) for name, tensor in Generator(config).state_dict().items()}
-    for name, shape in wanted.items():
-        found = tuple(tensors[name].shape) if name in tensors else None
-        if found != shape and not (found is None and name == "mapping.w_avg"):
-            raise Refused(f"has a tensor {name} of shape {found}, where its other tensors ask for {shape}")
-    extra = sorted(set(tensors) - set(wanted))
-    if extra:
-        raise Refused(f"has a tensor {extra[0]} that a network of this kind does not have")
-
-
-def check_sizes(config: ModelConfig, tensors: dict[str, Tensor], path: str | Path) -> None:
-    """CheckpointError unless the tensors of a file of ours fit its config; before a network takes memory for it."""
-    try:
-        check_shapes(config, tensors)
-    except Refused as error:
-        raise CheckpointError(f"{path} does not fit the network that its own settings describe: it {error}") from None
+def _check_shapes(config: ModelConfig, tensors: dict[str, Tensor]) -> None:
+    """Refused unless tensors are those of a Generator of this config (w_avg may be missing)."""
+    wrong = misfit(config, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, {"mapping.w_avg"})
+    if wrong:
+        raise Refused(wrong)
 
 
 @torch.no_grad()

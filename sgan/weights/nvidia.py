@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sgan.config import ConfigError, ModelConfig
-from sgan.networks.ops import LRELU_GAIN, LRELU_SLOPE, normalize_2nd_moment
-from sgan.weights.foreign import MAPPING_LR_MULT, Foreign, check_filter, model_config, shape_of, step_of
+from sgan.networks.gains import LRELU_GAIN, LRELU_SLOPE, MAPPING_LR_MULT
+from sgan.networks.ops import normalize_2nd_moment
+from sgan.weights.foreign import Foreign, check_filter, model_config, shape_of, step_of
 from sgan.weights.torchfile import TensorView
 from sgan.weights.unpickle import Record, Refused
 

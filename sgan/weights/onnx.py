@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from provenance import write_bytes
 from sgan.config import ModelConfig
 from sgan.networks.generator import Generator
-from sgan.weights.foreign import CheckpointError, Foreign
+from sgan.weights.files import CheckpointError
+from sgan.weights.foreign import Foreign
 
 OPSET = 23
 TOLERANCE = 1e-3  # of the picture's range, between onnxruntime and PyTorch

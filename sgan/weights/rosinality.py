@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from provenance import write_bytes
 from sgan.config import ModelConfig
 from sgan.networks.ops import fir_kernel
+from sgan.weights.files import CheckpointError
 from sgan.weights.foreign import (
-    CheckpointError,
     Foreign,
     Views,
     check_filter,

@@ -9,17 +9,8 @@ import torch
 from torch import Tensor
 
 from sgan.config import ModelConfig
-from sgan.networks.ops import LRELU_GAIN
-from sgan.weights.foreign import (
-    MAPPING_LR_MULT,
-    Foreign,
-    fixed_noise,
-    model_config,
-    shape_of,
-    step_of,
-    take,
-    tensors_of,
-)
+from sgan.networks.gains import LRELU_GAIN, MAPPING_LR_MULT
+from sgan.weights.foreign import Foreign, fixed_noise, model_config, shape_of, step_of, take, tensors_of
 from sgan.weights.torchfile import TensorView
 from sgan.weights.unpickle import Refused
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
-from torch import Tensor
+import numpy as np
 
 from panels.parts import LABEL, button, labelled, observe
+from sgan.faces.drawer import Drawer
 from sgan.faces.editing import KINDS, RANGES, Edit, NamedDirection, NamedEdit, apply_edits, layers_of
-from sgan.networks.generator import Generator
 
 SLIDERS = 8  # directions offered at once
 NAMED = "by name"  # the kind of directions that come with a checkpoint
@@ -24,7 +24,7 @@ class Directions(widgets.VBox):
 
     def __init__(self, moved: Callable[[], Any]):
         self.moved, self.quiet = moved, False
-        self.G: Generator | None = None
+        self.G: Drawer | None = None
         self.named: list[NamedDirection] = []
         self.found: dict = {}  # directions that were measured
         self.amounts: dict[tuple[str, str], list[float]] = {}
@@ -39,7 +39,7 @@ class Directions(widgets.VBox):
         title = widgets.HTML("<b>Shape</b>")
         super().__init__([title, self.kind, self.layers, *self.sliders, self.reset])
 
-    def offer(self, G: Generator, named: list[NamedDirection]) -> None:
+    def offer(self, G: Drawer, named: list[NamedDirection]) -> None:
         """Takes another generator; its directions with names come first, where there are any."""
         self.G, self.named = G, named[:SLIDERS]
         self.forget()
@@ -69,7 +69,7 @@ class Directions(widgets.VBox):
             if amount and (kind == NAMED or layers_of(self.G.config, layers))
         ]
 
-    def apply(self, ws: Tensor) -> Tensor:
+    def apply(self, ws: np.ndarray) -> np.ndarray:
         """ws [N, num_ws, w_dim] after those steps."""
         return apply_edits(self.G, ws, self.edits(), self.found, self.named)
 

@@ -6,16 +6,15 @@ from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 import numpy as np
-from torch import Tensor
 
 from panels.messages import Message
 from panels.parts import LABEL, ImageView, labelled, observe
 from panels.pictures import smooth_enlarge, to_png
 from panels.work import OnMainThread
+from sgan.faces.drawer import Drawer
 from sgan.faces.editing import NamedDirection
 from sgan.faces.persona import MAX_BYTES, Persona, PersonaError, read_persona
 from sgan.faces.sampling import draw_images, seeds_to_ws
-from sgan.networks.generator import Generator
 from sgan.panel.tabs.directions import Directions
 
 SLIDER_SEEDS = 9999  # the slider's end; a box takes any seed
@@ -45,7 +44,7 @@ class ClassChoice(widgets.BoundedIntText):
         self.tooltip = "the network was trained on pictures of several classes and draws one of them at a time"
         self.classes = 0
 
-    def offer(self, G: Generator) -> None:
+    def offer(self, G: Drawer) -> None:
         """Shows itself where the generator has classes; a class that it has as well stays chosen."""
         self.classes = G.config.c_dim
         self.max = max(self.classes - 1, 0)
@@ -53,14 +52,14 @@ class ClassChoice(widgets.BoundedIntText):
         self.description = f"class (0 to {self.max})"
         self.apply(G)
 
-    def apply(self, G: Generator) -> None:
+    def apply(self, G: Drawer) -> None:
         """Lets the generator draw the chosen class. A browser can set the end of the range too: nothing lies beyond."""
         if self.classes:
-            G.mapping.label = min(max(self.value, 0), self.classes - 1)
+            G.label = min(max(self.value, 0), self.classes - 1)
 
-    def settings(self, G: Generator) -> dict[str, Any]:
+    def settings(self, G: Drawer) -> dict[str, Any]:
         """{"class": its number} for a picture's mark, {} of a generator without classes."""
-        return {"class": G.mapping.label} if G.config.c_dim else {}
+        return {"class": G.label} if G.config.c_dim else {}
 
 
 class Person(widgets.HBox):
@@ -72,10 +71,10 @@ class Person(widgets.HBox):
 
     def __init__(self, message: Message, seed: int):
         self.message = message
-        self.G: Generator | None = None
+        self.G: Drawer | None = None
         self.persona: Persona | None = None
         self.picture: np.ndarray | None = None
-        self.ws: Tensor | None = None
+        self.ws: np.ndarray | None = None
         self.face_listeners: list[Callable[[np.ndarray, dict], None]] = []
         self.cast_listeners: list[Callable[[], None]] = []
         self.quiet = False
@@ -117,7 +116,7 @@ class Person(widgets.HBox):
         """Calls back when another generator or class draws."""
         self.cast_listeners.append(callback)
 
-    def take(self, G: Generator, named: list[NamedDirection]) -> None:
+    def take(self, G: Drawer, named: list[NamedDirection]) -> None:
         """Draws with another generator, whose directions with names come first."""
         self.G, self.persona, self.quiet = G, None, True
         self.class_choice.offer(G)
@@ -164,7 +163,7 @@ class Person(widgets.HBox):
     def draw(self) -> None:
         """Draws the face that the controls describe."""
         G = self.need_generator()
-        plain = self.persona.tensor(G) if self.persona else seeds_to_ws(G, [self.seed.value], self.psi.value)
+        plain = self.persona.ws_for(G) if self.persona else seeds_to_ws(G, [self.seed.value], self.psi.value)
         self.ws = self.directions.apply(plain)
         self.picture = next(self.draw_ws(self.ws))
         self.image.value = to_png(smooth_enlarge(self.picture, SHOWN_SIDE))
@@ -174,7 +173,7 @@ class Person(widgets.HBox):
         for callback in self.face_listeners:
             callback(self.picture, self.settings())
 
-    def draw_ws(self, ws: Tensor) -> Iterator[np.ndarray]:
+    def draw_ws(self, ws: np.ndarray) -> Iterator[np.ndarray]:
         """The faces of ws [N, num_ws, w_dim], with noise as the box says, each uint8 [R, R, 3] RGB."""
         return draw_images(self.G, ws, self.noise_mode, self.G.trained_step)
 
@@ -208,7 +207,7 @@ class Person(widgets.HBox):
         """Shows a person; PersonaError when it is of another checkpoint."""
         if self.G is None:
             raise ValueError("load the persona's checkpoint first")
-        persona.tensor(self.G)
+        persona.ws_for(self.G)
         self.persona, self.quiet = persona, True
         self.directions.clear()
         self.noise.value = persona.settings.get("noise_mode", "const") == "const"
@@ -220,9 +219,9 @@ class Person(widgets.HBox):
     def candidates(self, n: int) -> Iterator[tuple[Candidate, np.ndarray]]:
         """n faces of the loaded generator with the settings of the moment, as (key, uint8 [R, R, 3] RGB)."""
         G, psi, noise = self.need_generator(), self.psi.value, self.noise.value
-        label = G.mapping.label
+        label = G.label
         for seed in range(n):
-            G.mapping.label = label  # the user may look at another class meanwhile
+            G.label = label  # the user may look at another class meanwhile
             picture = next(draw_images(G, seeds_to_ws(G, [seed], psi), "const" if noise else "none", G.trained_step))
             self.class_choice.apply(G)
             yield Candidate(seed, psi, noise, label, G.checkpoint_hash), picture
@@ -241,7 +240,7 @@ class Person(widgets.HBox):
         self.quiet = False
         self.redraw()
 
-    def need_generator(self) -> Generator:
+    def need_generator(self) -> Drawer:
         """The generator; ValueError while none is loaded."""
         if self.G is None:
             raise ValueError("load a checkpoint first")

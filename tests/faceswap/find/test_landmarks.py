@@ -130,6 +130,12 @@ def test_the_68_points_say_before_they_fetch_anything_and_explain_a_missing_netw
     assert len(told) == 1 and "fetching" in told[0] and str(tmp_path) in told[0]
 
 
+def test_without_face_alignment_the_extra_is_named(monkeypatch, face):
+    monkeypatch.setitem(sys.modules, "face_alignment", None)
+    with pytest.raises(ValueError, match=r"take face_alignment, .*pip install '\.\[fan\]'.* mesh"):
+        make_landmarker("fan").find(PHOTO)
+
+
 def test_the_68_points_are_asked_for_around_each_face(monkeypatch, face):
     import face_alignment
 

@@ -19,7 +19,7 @@ from sgan.events import Measured, Saved
 from sgan.launch import run as launch
 from sgan.launch.run import check_batches, run_training
 from sgan.training.state import load_state
-from sgan.weights.checkpoint import BEST_NAME
+from sgan.weights.files import BEST_NAME
 
 
 @pytest.mark.forks

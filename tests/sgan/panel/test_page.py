@@ -13,7 +13,7 @@ from sgan.panel import FacePage, PersonPage
 def test_pages_offer_classes_and_no_number_beyond_them(classes):
     page = PersonPage(str(classes))
     page.class_choice.max = page.class_choice.value = 10**6
-    assert page.G.mapping.label == 2 and page.class_choice.layout.display is None
+    assert page.G.label == 2 and page.class_choice.layout.display is None
     assert FacePage(str(classes)).face.class_choice.classes == 3
 
 

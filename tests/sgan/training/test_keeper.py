@@ -13,7 +13,8 @@ from sgan.training import keeper, loop
 from sgan.training.keeper import best_quality, is_better
 from sgan.training.loop import train
 from sgan.training.state import TrainState, load_state, save_state
-from sgan.weights.checkpoint import BEST_NAME, load_generator
+from sgan.weights.checkpoint import load_generator
+from sgan.weights.files import BEST_NAME
 
 
 def judged(state, batches, until, scores, **kwargs):

@@ -8,8 +8,7 @@ from small import TINY, weights
 
 from sgan.config import TrainConfig
 from sgan.training.state import TrainState, load_state, save_state, transfer_weights
-from sgan.weights.checkpoint import find_checkpoint
-from sgan.weights.formats import CheckpointError
+from sgan.weights.files import CheckpointError, find_checkpoint
 
 
 def test_states_are_independent(make_state):

@@ -11,8 +11,8 @@ from provenance import write_bytes
 from sgan.config import TrainConfig
 from sgan.training.state import TrainState, load_state, save_state
 from sgan.weights import checkpoint
-from sgan.weights.checkpoint import find_checkpoint, load_generator, save_generator
-from sgan.weights.formats import CheckpointError
+from sgan.weights.checkpoint import load_generator, save_generator
+from sgan.weights.files import CheckpointError, find_checkpoint
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):

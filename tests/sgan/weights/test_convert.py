@@ -12,8 +12,9 @@ from foreign_files import (
 
 from sgan.cli.main import main
 from sgan.training.state import load_state
-from sgan.weights.checkpoint import load_generator, read_header
+from sgan.weights.checkpoint import load_generator
 from sgan.weights.convert import WRITERS, convert
+from sgan.weights.files import read_header
 
 Z = torch.ones(1, 8)
 

@@ -23,7 +23,8 @@ import sgan
 from sgan.networks.generator import Discriminator
 from sgan.weights import formats
 from sgan.weights.checkpoint import load_generator
-from sgan.weights.formats import READERS, CheckpointError, read_foreign
+from sgan.weights.files import CheckpointError
+from sgan.weights.formats import READERS, read_foreign
 
 
 @pytest.fixture(scope="module")

@@ -29,9 +29,9 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from sgan.weights.checkpoint import FORMAT, _checksum, load_generator, read_weights
+from sgan.weights.checkpoint import load_generator, read_weights, rows_of
+from sgan.weights.files import FORMAT, CheckpointError, checksum
 from sgan.weights.foreign import Foreign
-from sgan.weights.formats import CheckpointError
 from sgan.weights.torchfile import read_pickle_file
 
 MEGABYTE = 2**20
@@ -237,7 +237,7 @@ def test_truncated_files_are_refused(files, tmp_path, kind):
 def test_a_header_of_ours_that_claims_giants_takes_no_memory(tmp_path):
     tensors = {"mapping.w_avg": torch.zeros(4096)}
     config = dict(max_step=8, n_fc=16, dim_latent=4096, channel_base=2**20, channel_max=2048)
-    header = dict(format=FORMAT, format_version="1", checksum=_checksum(tensors))
+    header = dict(format=FORMAT, format_version="1", checksum=checksum(rows_of(tensors)))
     for meta in (dict(kind="generator", config=config), dict(kind="generator", config={"max_step": "x"}), [], 3):
         save_file(tensors, tmp_path / "a.safetensors", {**header, "meta": json.dumps(meta)})
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

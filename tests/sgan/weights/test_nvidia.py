@@ -19,7 +19,8 @@ from foreign_files import (
 from sgan.config import ConfigError
 from sgan.networks.generator import Discriminator, Generator
 from sgan.weights.checkpoint import load_generator
-from sgan.weights.formats import CheckpointError, read_foreign
+from sgan.weights.files import CheckpointError
+from sgan.weights.formats import read_foreign
 from sgan.weights.nvidia import choose_class
 
 

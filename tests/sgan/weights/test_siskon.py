@@ -9,7 +9,8 @@ from foreign_files import (
 )
 
 from sgan.weights.checkpoint import load_generator
-from sgan.weights.formats import CheckpointError, read_foreign
+from sgan.weights.files import CheckpointError
+from sgan.weights.formats import read_foreign
 
 
 def test_positions_that_make_no_sense_are_refused(tmp_path):

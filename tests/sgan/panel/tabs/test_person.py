@@ -98,9 +98,9 @@ def test_a_persona_of_a_class_that_is_none_leaves_the_choice(classes, tmp_path):
     panel.face.class_choice.value = 1
     for label in (99, 3, -1, True, False, 2.0, "2", None):
         panel.face._put_class(label)
-        assert panel.face.class_choice.value == panel.face.G.mapping.label == 1, label
+        assert panel.face.class_choice.value == panel.face.G.label == 1, label
     panel.face._put_class(2)
-    assert panel.face.class_choice.value == panel.face.G.mapping.label == 2
+    assert panel.face.class_choice.value == panel.face.G.label == 2
 
 
 def test_candidates_are_of_the_class_of_their_beginning(classes, tmp_path):

@@ -3,7 +3,7 @@
 import torch
 
 from sgan.config import TrainConfig
-from sgan.launch.device import resolve_device, resolve_precision
+from sgan.networks.device import resolve_device, resolve_precision
 from sgan.training.state import TrainState
 
 
