@@ -49,7 +49,7 @@ def seconds_per_step(state, batches: Iterator, steps: int, dtype) -> float:
     from sgan.training.meter import Meter
     from sgan.training.step import step
 
-    work, meter, start = Arithmetic(state, dtype), Meter(state.device), time.perf_counter()
+    work, meter, start = Arithmetic(state, dtype), Meter(), time.perf_counter()
     for _ in range(steps):
         step(work, next(batches), meter)
         state.iteration = max(state.iteration % 1024, 1)  # never 0, which would be a step with R1
@@ -61,7 +61,7 @@ def seconds_per_step(state, batches: Iterator, steps: int, dtype) -> float:
 def measure(resolution: int, options: argparse.Namespace) -> dict:
     """One row."""
     from sgan.data.dataset import image_batches, open_dataset
-    from sgan.launch.run import resolve_device, resolve_precision
+    from sgan.launch.device import resolve_device, resolve_precision
     from sgan.training.state import TrainState
 
     device = resolve_device(options.device)

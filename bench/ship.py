@@ -68,9 +68,10 @@ def export(state_path: Path, out: Path, stages: list[tuple[Path, int]], data: st
     from provenance import GENERATED, Mark, write_image
     from sgan import draw_images, load_generator, seeds_to_ws
     from sgan.config import to_dict
-    from sgan.training.state import file_hash, load_state
+    from sgan.training.state import load_state
     from sgan.viz import make_grid, plot_losses
     from sgan.weights.checkpoint import save_generator
+    from sgan.weights.formats import file_hash
 
     state = load_state(state_path)
     step, alpha = state.config.schedule(state.nimg)

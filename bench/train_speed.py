@@ -32,7 +32,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from sgan.config import TrainConfig
-from sgan.launch.run import resolve_device, resolve_precision
+from sgan.launch.device import resolve_device, resolve_precision
 from sgan.networks.ops import fir_filter
 from sgan.training.arithmetic import Arithmetic, Compiled
 from sgan.training.meter import Meter
@@ -51,7 +51,6 @@ VARIANTS = {
     "ours, NCHW": {"nchw"},
     "ours, FIR": {"fir"},
     "ours, Adam not fused": {"adam"},
-    "ours, shared pass": {"shared"},
 }
 GPU_VARIANTS = {
     "reference, half precision": {"reference"},
@@ -82,7 +81,7 @@ class Variant:
         layer, (base, most) = int(np.log2(resolution)) - 2, WIDTHS[width]
         config = TrainConfig(
             max_step=layer, step=layer, channel_base=base, channel_max=most, mini_batch_size=batch, ada_target=0.0,
-            resample="fir" if "fir" in self.flags else "fast", shared_pass="shared" in self.flags,
+            resample="fir" if "fir" in self.flags else "fast",
         )  # fmt: skip
         self.dtype = resolve_precision("auto", device)
         self.dtype = next(
@@ -100,7 +99,7 @@ class Variant:
         self.work = Arithmetic(
             self.state, self.dtype, Compiled(self.state, mode=mode) if "compiled" in self.flags else None
         )
-        self.meter = Meter(device)
+        self.meter = Meter()
         self.real = np.random.default_rng(0).integers(0, 256, (batch, 3, resolution, resolution), dtype=np.uint8)
         self.plain: list[float] = []
         self.with_r1: list[float] = []

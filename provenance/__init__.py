@@ -4,7 +4,7 @@ A mark is an XMP packet: the IPTC digital source type that other programs unders
 picture can be made again. A leaf: it needs Pillow and nothing of the other packages.
 """
 
-from provenance.files import FORMATS, read_mark, whole_file, write_image
+from provenance.files import FORMATS, read_mark, whole_file, write_bytes, write_image
 from provenance.gif import copy_marked
 from provenance.leftovers import remove_leftovers, temporary_beside
 from provenance.mark import COMPOSITE, GENERATED, VERSION, Mark
@@ -23,5 +23,6 @@ __all__ = [
     "temporary_beside",
     "to_xmp",
     "whole_file",
+    "write_bytes",
     "write_image",
 ]

@@ -205,6 +205,12 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     _sync_folder(target.parent)
 
 
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file of any kind so that a reader sees the old one or the whole new one; its folder is made."""
+    with whole_file(Path(path)) as file:
+        file.write(data)
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the new name survive a power cut, where the system can."""
     with suppress(OSError):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sgan.launch.run import run_training as train
     from sgan.training.state import TrainState
     from sgan.weights.checkpoint import load_generator
-    from sgan.weights.formats import CheckpointError
+    from sgan.weights.foreign import CheckpointError
 
 _HOMES = {
     "PRESETS": "config",
@@ -26,7 +26,7 @@ _HOMES = {
     "train": "launch.run",
     "draw_images": "faces.sampling",
     "seeds_to_ws": "faces.sampling",
-    "CheckpointError": "weights.formats",
+    "CheckpointError": "weights.foreign",
     "TrainState": "training.state",
     "load_generator": "weights.checkpoint",
 }

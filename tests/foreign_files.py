@@ -15,7 +15,8 @@ import torch
 from sgan.config import ModelConfig
 from sgan.networks.generator import Discriminator, Generator
 from sgan.weights.checkpoint import save_generator
-from sgan.weights.foreign import rosinality_d_names, rosinality_names, siskon_d_names, siskon_names, siskon_scale
+from sgan.weights.rosinality import rosinality_d_names, rosinality_names
+from sgan.weights.siskon import siskon_d_names, siskon_names, siskon_scale
 
 PERSISTENCE = "torch_utils.persistence"
 SMALL = dict(max_step=2, n_fc=2, dim_latent=8, channel_base=64, channel_max=8)

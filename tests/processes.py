@@ -1,4 +1,4 @@
-"""Ways to run the command line in tests: within this process, in a fork of it, or as a user does."""
+"""Ways to run the command line in tests, in this process, a fork of it, or as a user does; and how it should end."""
 
 import contextlib
 import io
@@ -7,12 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from unittest import mock
 
 from sgan.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
+FLAGS = "--step 1 --max_step 2 --n_fc 2 --dim_latent 8 --channel_base 64 --channel_max 8 --mini_batch_size 4"
+FLAGS = [*FLAGS.split(), *["--n_sample", "8", "--n_show_loss", "2", "--n_show_grid", "4", "--device", "cpu"]]
 
 
 def environment(cache):
@@ -70,3 +73,19 @@ def start_workers(n, arguments, log=os.devnull, **variables):
 def exit_code(pid):
     """Waits for a forked process."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def one_sentence(done, code, *words):
+    """The command failed with `code` and one line that holds the words; no traceback."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert "error:" in last and all(str(word) in last for word in words), last
+
+
+def wait_for(path, rows, *pids):
+    """Waits until a log has so many rows while the processes live."""
+    deadline = time.monotonic() + 240
+    while not (path.exists() and path.read_text().count("\n") >= rows):
+        assert all(os.waitpid(pid, os.WNOHANG) == (0, 0) for pid in pids) and time.monotonic() < deadline
+        time.sleep(0.05)

@@ -226,7 +226,7 @@ def test_provenance_brings_no_heavy_library():
         ("sgan.training.loop", "from sgan.training import losses\nfrom sgan import viz", set()),
         ("sgan.training.loop", "import sgan.weights.checkpoint", set()),
         ("sgan.training.loop", "def f():\n    from sgan.cli.main import main", {"cli"}),
-        ("sgan.weights.export", "from sgan.training import state", {"training"}),
+        ("sgan.weights.convert", "from sgan.training import state", {"training"}),
         ("sgan.training.loop", "from sgan.faces.walk import walk", {"faces"}),
         ("sgan.networks.ops", "from sgan import Generator", {"__init__"}),
         ("sgan.networks.ops", "import sgan", {"__init__"}),

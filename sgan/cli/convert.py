@@ -4,17 +4,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-FORMATS = {".safetensors": "ours", ".pt": "rosinality's stylegan2-pytorch", ".onnx": "ONNX"}
+from sgan.weights.convert import WRITERS, convert
 
 
 def add_convert(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `convert`."""
-    parser.description = (
-        "Turn a checkpoint into another format, told by the ending of OUT: .safetensors (this project; keeps the "
-        "discriminator, so that training can go on), .pt (rosinality/stylegan2-pytorch), .onnx (the generator alone)."
-    )
+    formats = ", ".join(f"{ending} ({writer.help})" for ending, writer in WRITERS.items())
+    parser.description = f"Turn a checkpoint into another format, told by the ending of OUT: {formats}."
     parser.add_argument("source", metavar="IN", help="a checkpoint of this project or another, or a folder of one")
-    parser.add_argument("target", metavar="OUT", help="a file ending in .safetensors, .pt or .onnx")
+    parser.add_argument("target", metavar="OUT", help=f"a file ending in one of {', '.join(WRITERS)}")
     parser.add_argument("--generator_only", action="store_true", help="leave the discriminator out")
     parser.add_argument(
         "--class", type=int, dest="class_index", metavar="N",
@@ -25,8 +23,6 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
 
 def run_convert(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """`convert`: writes one file and says what it holds."""
-    from sgan.weights.export import convert
-
     report = convert(options.source, options.target, options.generator_only, options.class_index)
     for note in report.notes:
         print(f"note: {note}", file=sys.stderr)

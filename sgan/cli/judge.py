@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bars import progress_bar
 from sgan.config import ConfigError
+from sgan.judging.measures import MEASURES
 
 
 def add_inspect(parser: argparse.ArgumentParser) -> None:
@@ -42,19 +43,17 @@ def run_inspect(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 def add_metrics(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `metrics`."""
+    measures = ", ".join(entry.help for entry in MEASURES.values())
     parser.description = (
-        "Judge a checkpoint against the images it was trained on: sliced Wasserstein distance, density and coverage, "
-        "energy by octave, share with exactly one face, nearest training images, FID and KID. Prints JSON; writes "
-        "metrics.json and nearest.png."
+        f"Judge a checkpoint against the images it was trained on: {measures}. Prints JSON; writes metrics.json and "
+        "nearest.png."
     )
     parser.add_argument("--checkpoint", required=True, help="file or folder of a checkpoint")
     parser.add_argument("--image_folder_path", required=True, help="the folder (or zip) of images it was trained on")
     parser.add_argument("--n", type=int, default=1000, help="images of each kind (default: %(default)s)")
     parser.add_argument("--truncation_psi", type=float, default=1.0, help="of the generated images (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="which images are drawn (default: %(default)s)")
-    parser.add_argument(
-        "--measures", nargs="+", metavar="NAME", help="swd, coverage, octaves, faces, nearest, fid (default: all)"
-    )
+    parser.add_argument("--measures", nargs="+", metavar="NAME", help=f"{', '.join(MEASURES)} (default: all)")
     parser.add_argument("--out", default="results", help="folder of metrics.json and nearest.png (default: results)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.set_defaults(run=run_metrics)
@@ -65,11 +64,11 @@ def run_metrics(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     for name, low, high in (("n", 10, 100_000), ("seed", 0, 2**31 - 1), ("truncation_psi", -10, 10)):
         if not low <= getattr(options, name) <= high:
             raise ConfigError(f"{name} is {getattr(options, name)}; it must be between {low} and {high}")
-    from provenance import COMPOSITE, Mark, write_image
+    from provenance import COMPOSITE, Mark, write_bytes, write_image
     from sgan.data.dataset import open_dataset
-    from sgan.judging.checkpoint import MEASURES, check_measures, draw_sample, judge
-    from sgan.launch.run import resolve_device
-    from sgan.weights.checkpoint import load_generator, write_bytes
+    from sgan.judging.checkpoint import check_measures, draw_sample, judge
+    from sgan.launch.device import resolve_device
+    from sgan.weights.checkpoint import load_generator
 
     def bar(title: str, unit: str):
         return lambda numbers: progress_bar(numbers, desc=title, unit=unit, leave=False)

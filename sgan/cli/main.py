@@ -73,7 +73,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "Train a style-based GAN. The same command run again goes on from the newest state. Tables by resolution are "
         "written like 64:0.002,128:0.0015, or as one number for all."
     )
-    parser.add_argument("--preset", choices=sorted(PRESETS), help="sizes and schedule (default: cpu or gpu, by device)")
+    presets = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
+    parser.add_argument(
+        "--preset", choices=PRESETS, help=f"sizes and schedule; {presets} (default: cpu or gpu, by device)"
+    )
     parser.add_argument("--replay", metavar="FILE", help="repeat the changes in an earlier run's hparams.jsonl")
     groups = {
         owner: parser.add_argument_group(title)
@@ -195,7 +198,7 @@ def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     import torch
 
     from sgan.data.dataset import list_images
-    from sgan.launch.bridge import check_workers
+    from sgan.launch.run import check_workers
 
     config = make_config(options, torch.cuda.is_available())
     if config.n_gpu > 1 and "RANK" not in os.environ:
@@ -207,7 +210,7 @@ def run_train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 def run_crew(config: TrainConfig, arguments: Sequence[str]) -> int:
     """`train` in several processes, of which the first one speaks; returns the exit code."""
-    from sgan.launch.run import newest_state
+    from sgan.launch.folder import newest_state
 
     crew = Crew()
     crew.pass_on_signals()

@@ -75,7 +75,7 @@ def run_sample(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     _check_resolution(options.resolution)
     if not -10 <= options.truncation_psi <= 10:
         raise ConfigError(f"truncation_psi is {options.truncation_psi}; it must be between -10 and 10")
-    from sgan.launch.run import resolve_device
+    from sgan.launch.device import resolve_device
     from sgan.weights.checkpoint import load_generator
 
     device = resolve_device(options.device)
@@ -114,7 +114,7 @@ def _draw_persona(options: argparse.Namespace, single: bool) -> int:
     from provenance import GENERATED, Mark, write_image
     from sgan.faces.persona import load_persona
     from sgan.faces.sampling import draw_images
-    from sgan.launch.run import resolve_device
+    from sgan.launch.device import resolve_device
     from sgan.viz import resize
     from sgan.weights.checkpoint import load_generator
 

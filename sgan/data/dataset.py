@@ -9,22 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from sgan.config import TrainConfig, resolution_of
-from sgan.data.archive import SUFFIXES, DataError, Entry, open_source, printable
-from sgan.data.cache import build_cache, cache_folder, default_cache_dir, read_cache
-from sgan.data.pictures import decode_image
+from sgan.data.archive import DataError, Entry, open_source, printable
+from sgan.data.cache import build_cache, cache_folder, read_cache
 
-__all__ = [
-    "SUFFIXES",
-    "DataError",
-    "Dataset",
-    "Sampler",
-    "decode_image",
-    "default_cache_dir",
-    "group_slots",
-    "image_batches",
-    "list_images",
-    "open_dataset",
-]
 ROUND_SLOTS = 120  # draws in a round where every group's share is at least one of them
 SMALLEST_COUNT = 8  # draws of the smallest group in a longer round, so that rounding moves no share by more than 1/16
 MAX_SLOTS = 10_000 * ROUND_SLOTS  # of a round: 10 MB of numbers

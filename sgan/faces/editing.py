@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from provenance import write_bytes
 from sgan.config import ConfigError, ModelConfig
 from sgan.networks.generator import Generator
-from sgan.weights.checkpoint import find_checkpoint, write_bytes
+from sgan.weights.checkpoint import find_checkpoint
 
 KINDS = ("weights", "samples")
 DIRECTIONS_NAME = "directions.json"

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from provenance import write_bytes
 from sgan.networks.generator import Generator
-from sgan.weights.checkpoint import write_bytes
 
 FORMAT = "random-unreal-face persona"
 VERSION = 1

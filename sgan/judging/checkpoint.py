@@ -1,31 +1,24 @@
-"""A checkpoint judged against the pictures it was trained on: every measure of `metrics` in one dictionary."""
+"""A checkpoint judged against the pictures it was trained on: every one of MEASURES in one dictionary."""
 
-import importlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
 from torch import Tensor
 
 from sgan.config import ConfigError
 from sgan.data.dataset import Dataset
 from sgan.faces.sampling import draw_images, seeds_to_ws
-from sgan.judging.features import DESCRIPTION, picture_features
-from sgan.judging.metrics import NEIGHBOURS, count_faces, density_coverage, nearest, octave_ratios, swd
+from sgan.judging.features import picture_features
+from sgan.judging.measures import MEASURES
+from sgan.judging.metrics import NEIGHBOURS
 from sgan.networks.generator import Generator
 from sgan.training.state import TrainState
-from sgan.viz import make_grid
 
-MEASURES = ("swd", "coverage", "octaves", "faces", "nearest", "fid")
 MIN_IMAGES = 2 * NEIGHBOURS
-MAX_COMPARED = 50_000  # training images among which the nearest are looked for
-MEMORISED = 1.0  # per cent of training images that are nearer to another one than this distance
-SHEET_ROWS, SHEET_NEAREST = 12, 5
-CELL, STRIP = 96, 14  # pixels: smallest side of a picture on the sheet, and the line of text below it
-FID_INSTALL = "torch-fidelity is not installed (pip install torch-fidelity)"
 
 
 @dataclass
@@ -110,10 +103,37 @@ def check_measures(measures: Iterable[str]) -> None:
         raise ConfigError(f"measure {unknown[0]!r} is unknown; choose among {', '.join(MEASURES)}")
 
 
+@dataclass
+class Evidence:
+    """What a measure may look at: the sample and the data set that it is from."""
+
+    sample: Sample
+    dataset: Dataset
+    seed: int = 0
+    device: torch.device | str = "cpu"
+    sheet: np.ndarray | None = None
+
+    @cached_property
+    def _real(self) -> Tensor:
+        return picture_features(self.sample.real, self.device)
+
+    def _scaled(self, features: Tensor) -> Tensor:
+        return (features - self._real.mean(dim=0)) / self._real.std(dim=0).clamp_min(1e-12)
+
+    @property
+    def real_features(self) -> Tensor:
+        """`features` of the real pictures, which are measured once."""
+        return self._scaled(self._real)
+
+    def features(self, pictures: np.ndarray, mirrored: bool = False) -> Tensor:
+        """Features [N, D] of uint8 pictures [N, R, R, 3], in units of their deviation over the real ones."""
+        return self._scaled(picture_features(pictures, self.device, mirrored))
+
+
 def judge(
     sample: Sample,
     dataset: Dataset,
-    measures: Sequence[str] = MEASURES,
+    measures: Iterable[str] = tuple(MEASURES),
     seed: int = 0,
     device: torch.device | str = "cpu",
     say: Callable[[str], None] = lambda text: None,
@@ -123,173 +143,14 @@ def judge(
     The same sample and seed give the same numbers. What cannot be measured here is None, with a line in "notes".
     """
     check_measures(measures)
+    evidence = Evidence(sample, dataset, seed, device)
     values: dict[str, Any] = {"resolution": sample.real.shape[1], "n": len(sample.fake), "notes": []}
-    verdict = Verdict(values)
-    if "swd" in measures:
-        say("sliced Wasserstein distance")
-        values["swd"] = _either(lambda: swd(sample.real, sample.fake, seed), values)
-        if sample.others is not None:
-            values["swd_of_training_images"] = _either(lambda: swd(sample.real, sample.others, seed), values)
-    if {"coverage", "nearest"} & set(measures):
-        say("features")
-        _judge_features(sample, dataset, measures, verdict, seed, device)
-    if "octaves" in measures:
-        octaves = octave_ratios(sample.real, sample.fake)
-        values["high_frequency"], values["octaves"] = list(octaves.values())[-1], octaves
-    if "faces" in measures:
-        say("faces")
-        values["one_face"] = _either(lambda: _share_of_faces(sample), values)
-    if "fid" in measures:
-        say("FID and KID")
-        values |= inception_scores(sample.real, sample.fake, seed, torch.device(device).type == "cuda", values["notes"])
-    return verdict
-
-
-def _either(measure: Callable[[], Any], values: dict) -> Any:
-    """The result of a measure, or None and a note."""
-    try:
-        return measure()
-    except (ImportError, ValueError) as error:
-        values["notes"].append(str(error))
-        return None
-
-
-def _share_of_faces(sample: Sample) -> dict[str, float]:
-    """Shares of pictures in which Face Mesh sees exactly one face."""
-    sets = {"generated": sample.fake, "training": sample.real}
-    return {name: float(np.mean([n == 1 for n in count_faces(pictures)])) for name, pictures in sets.items()}
-
-
-def _judge_features(
-    sample: Sample, dataset: Dataset, measures: Sequence[str], verdict: Verdict, seed: int, device: torch.device | str
-) -> None:
-    """Density, coverage and the nearest training images, all by the same features."""
-    real = picture_features(sample.real, device)
-    mean, deviation = real.mean(dim=0), real.std(dim=0).clamp_min(1e-12)
-
-    def features(pictures: np.ndarray, mirrored: bool = False) -> Tensor:
-        return (picture_features(pictures, device, mirrored) - mean) / deviation
-
-    real, fake, values = (real - mean) / deviation, features(sample.fake), verdict.values
-    values["features"] = DESCRIPTION
-    if "coverage" in measures:
-        values["density"], values["coverage"] = density_coverage(real, fake)
-        if sample.others is not None:
-            density, coverage = density_coverage(real, features(sample.others))
-            values["density_of_training_images"], values["coverage_of_training_images"] = density, coverage
-    if "nearest" in measures:
-        values["nearest"], verdict.sheet = _judge_memory(sample, dataset, features, seed)
-
-
-def _judge_memory(
-    sample: Sample, dataset: Dataset, features: Callable[..., Tensor], seed: int
-) -> tuple[dict[str, Any], np.ndarray]:
-    """({how near generated and training images come to the (other) training images}, the sheet).
-
-    Training shows pictures mirrored too, so a face counts as near in whichever direction it is nearer.
-    """
-    pixels = dataset.pixels[sample.real.shape[1]]
-    at = np.arange(len(pixels))
-    if len(at) > MAX_COMPARED:
-        more = np.random.default_rng(seed).permutation(np.setdiff1d(at, sample.real_at))
-        at = np.sort(np.concatenate([sample.real_at, more[: MAX_COMPARED - len(sample.real_at)]]))
-    known = torch.cat([features(pixels[at[i : i + 1024]]) for i in range(0, len(at), 1024)])
-    own = np.searchsorted(at, sample.real_at)
-    found = {name: _nearest_of(pictures, features, known, where) for name, pictures, where in (
-        ("generated", sample.fake, None), ("training", sample.real, own),
-    )}  # fmt: skip
-    near, usual = (found[name][0][:, 0].numpy() for name in ("generated", "training"))
-    threshold = float(np.percentile(usual, MEMORISED))
-    closest = np.argsort(near, kind="stable")[:SHEET_ROWS]
-    values, indices, mirrored = (part.numpy() for part in found["generated"])
-    rows = [
-        {"seed": sample.seeds[i], "name": dataset.names[at[indices[i, 0]]], "distance": float(near[i]),
-         "mirrored": bool(mirrored[i, 0])}
-        for i in closest
-    ]  # fmt: skip
-    summary = {"compared_with": len(at)} | {name: _summary(part) for name, part in zip(found, (near, usual))}
-    summary |= {"nearer_than_1_percent_of_training": float(np.mean(near < threshold)), "closest": rows}
-    sheet = _draw_sheet(sample.fake[closest], pixels, at[indices[closest]], values[closest], mirrored[closest])
-    title = f"training images among themselves: 1% nearer than {threshold:.1f}, half nearer than {np.median(usual):.1f}"
-    return summary, np.concatenate([_strip(sheet.shape[1], title), sheet])
-
-
-def _nearest_of(
-    pictures: np.ndarray, features: Callable[..., Tensor], known: Tensor, own: np.ndarray | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(distances, indices, whether mirrored), each [N, SHEET_NEAREST], over both directions of the pictures."""
-    k = min(SHEET_NEAREST, len(known) - 1)
-    straight, mirrored = (nearest(features(pictures, flip), known, k, own) for flip in (False, True))
-    values, order = torch.cat([straight[0], mirrored[0]], dim=1).sort(dim=1, stable=True)
-    indices = torch.cat([straight[1], mirrored[1]], dim=1).gather(1, order)
-    return values[:, :k], indices[:, :k], (order >= k)[:, :k]
-
-
-def _summary(near: np.ndarray) -> dict[str, float]:
-    low, median = np.percentile(near, [MEMORISED, 50])
-    return {"min": float(near.min()), "percentile_1": float(low), "median": float(median)}
-
-
-def _draw_sheet(
-    faces: np.ndarray, pixels: np.ndarray, indices: np.ndarray, values: np.ndarray, mirrored: np.ndarray
-) -> np.ndarray:
-    """A row for each generated face: itself, then training images as they were found, with their distances below."""
-    cells = []
-    for row, face in enumerate(faces):
-        cells.append(_cell(face, "generated"))
-        for column, index in enumerate(indices[row]):
-            flip = mirrored[row, column]
-            picture = pixels[index, :, ::-1] if flip else pixels[index]
-            cells.append(_cell(picture, f"{values[row, column]:.1f}" + (" mirrored" if flip else "")))
-    return make_grid(np.stack(cells), 1 + indices.shape[1])
-
-
-def _cell(picture: np.ndarray, text: str) -> np.ndarray:
-    side = max(CELL, len(picture))
-    image = Image.fromarray(np.ascontiguousarray(picture)).resize((side, side), Image.Resampling.BICUBIC)
-    return np.concatenate([np.asarray(image), _strip(side, text)])
-
-
-def _strip(width: int, text: str) -> np.ndarray:
-    image = Image.new("RGB", (width, STRIP), "white")
-    ImageDraw.Draw(image).text((2, 0), text, fill="black")
-    return np.asarray(image)
-
-
-def inception_scores(real: np.ndarray, fake: np.ndarray, seed: int, cuda: bool, notes: list[str]) -> dict[str, Any]:
-    """{"fid", "kid"} (arXiv 1706.08500 and 1801.01401) by torch-fidelity; None with a note where it cannot be had.
-
-    The Inception network's weights are fetched by that library when it is first used. Both values are of n against n
-    images; FID is biased upwards for small n, KID is not.
-    """
-    try:
-        library = importlib.import_module("torch_fidelity")  # an extra: the other measures do without
-    except ImportError:
-        notes.append(f"no FID and KID: {FID_INSTALL}")
-        return {"fid": None, "kid": None}
-    sets = [torch.from_numpy(np.ascontiguousarray(part.transpose(0, 3, 1, 2))) for part in (real, fake)]
-    try:
-        found = library.calculate_metrics(
-            input1=_Pictures(sets[1]), input2=_Pictures(sets[0]), cuda=cuda, fid=True, kid=True, verbose=False,
-            kid_subset_size=min(1000, len(real)), rng_seed=seed, save_cpu_ram=True, cache=False,
-        )  # fmt: skip
-    except (OSError, RuntimeError, ValueError) as error:
-        notes.append(f"no FID and KID: the weights of the Inception network cannot be had ({error})")
-        return {"fid": None, "kid": None}
-    return {
-        "fid": float(found["frechet_inception_distance"]),
-        "kid": float(found["kernel_inception_distance_mean"]),
-    }
-
-
-class _Pictures(torch.utils.data.Dataset):
-    """uint8 [N, 3, H, W] one by one, as torch-fidelity takes them."""
-
-    def __init__(self, pictures: Tensor):
-        self.pictures = pictures
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __getitem__(self, i: int) -> Tensor:
-        return self.pictures[i]
+    for name, entry in MEASURES.items():
+        if name in measures:
+            say(entry.help)
+            try:
+                values |= entry.measure(evidence)
+            except (ImportError, ValueError) as error:
+                values |= dict.fromkeys(entry.values)
+                values["notes"].append(str(error))
+    return Verdict(values, evidence.sheet)

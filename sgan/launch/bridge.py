@@ -9,7 +9,6 @@ import hmac
 import json
 import os
 import secrets
-import signal
 import socket
 import time
 from collections.abc import Generator, Iterator
@@ -21,10 +20,11 @@ import torch
 import torch.distributed as dist
 
 from sgan import events as event_types
-from sgan.config import ConfigError, HParams, TrainConfig, from_dict, to_dict
+from sgan.config import HParams, TrainConfig, from_dict, to_dict
 from sgan.events import Control, Event, Finished, Opened, Step
-from sgan.launch.crew import Crew, end_with_crew
-from sgan.launch.run import check_batches, resolve_device, run_training
+from sgan.launch.crew import Crew, end_with_crew, hear_endings
+from sgan.launch.device import own_device, resolve_device
+from sgan.launch.run import check_workers, run_training
 
 VARIABLE = "RANDOM_UNREAL_FACE_RUN"  # tells a worker its settings and where the notebook listens
 LOG_NAME = "workers.log"
@@ -135,13 +135,6 @@ class SharedControl(Control):
         return news if any(news.values()) else {}
 
 
-def check_workers(config: TrainConfig) -> None:
-    """ConfigError when n_gpu processes cannot train with these settings here."""
-    if resolve_device(config.device).type == "cuda" and torch.cuda.device_count() < config.n_gpu:
-        raise ConfigError(f"n_gpu is {config.n_gpu}, but PyTorch sees {torch.cuda.device_count()} CUDA devices")
-    check_batches(config, config.n_gpu)
-
-
 def run_workers(config: TrainConfig, control: Control) -> Iterator[Event]:
     """The events of a run in config.n_gpu processes, Opened first; a bare Event where there is nothing to tell.
 
@@ -229,10 +222,7 @@ def main() -> None:
     end_with_crew()
     told = json.loads(os.environ[VARIABLE])
     config = from_dict(TrainConfig, told["config"])
-    device = resolve_device(config.device)
-    if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
+    device = own_device(resolve_device(config.device))
     link = None
     if os.environ["RANK"] == "0":
         link = Link(socket.create_connection(("127.0.0.1", told["port"])))
@@ -254,7 +244,7 @@ def _work(config: TrainConfig, link: Link | None, device: torch.device) -> None:
 
     sent = 0.0
     control = SharedControl(link, device)
-    signal.signal(signal.SIGTERM, lambda *_: control.stop())
+    hear_endings(lambda *_: control.stop())
     for event in run_training(config, control, on_open=opened):
         if link is None or (isinstance(event, Step) and time.monotonic() - sent < STEP_EVERY):
             continue

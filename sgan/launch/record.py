@@ -1,6 +1,5 @@
 """What a training leaves in its folder for people to look at."""
 
-import hashlib
 import io
 import json
 import time
@@ -8,16 +7,20 @@ from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
+import torch
 from PIL import Image
 from tensorboardX import SummaryWriter
+from torch import Tensor
 
-from provenance import GENERATED, Mark, write_image
-from sgan.config import resolution_of, to_dict
+from provenance import GENERATED, Mark, write_bytes, write_image
+from sgan.config import TrainConfig, resolution_of, to_dict
 from sgan.events import Changed, Event, Finished, Grid, Measured, RolledBack, Stats
+from sgan.faces.sampling import seed_to_z
 from sgan.training.logs import LOGS, read_rows, truncate_rows
 from sgan.training.state import TrainState
 from sgan.viz import plot_losses
-from sgan.weights.checkpoint import GENERATOR_NAME, save_generator, write_bytes
+from sgan.weights.checkpoint import GENERATOR_NAME, save_generator
+from sgan.weights.formats import file_hash
 
 GRID_SAMPLES = 36
 GRID_SEED = 0
@@ -78,17 +81,21 @@ class Recorder:
         """Writes the moving average at the resolution reached so far as a generator file."""
         state = self.state
         level, alpha = state.config.schedule(state.nimg)
-        if alpha < 1.0:
-            level -= 1
+        level -= alpha < 1.0
         settings = {name: value for name, value in to_dict(state.config).items() if not name.endswith(PATHS)}
         meta = {"nimg": state.nimg, "training": settings | to_dict(state.hparams), "history": state.journal}
         path = save_generator(state.G_ema, self.run_dir / GENERATOR_NAME, meta, step=level)
         described = {
             **meta,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "sha256": file_hash(path),
             "resolution": resolution_of(level),
         }
         write_bytes(path.with_suffix(".json"), (json.dumps(described, indent=1) + "\n").encode())
+
+
+def grid_latents(config: TrainConfig) -> Tensor:
+    """z [GRID_SAMPLES, z_dim] of a run's grids."""
+    return torch.cat([seed_to_z(GRID_SEED + i, config.z_dim) for i in range(GRID_SAMPLES)])
 
 
 def write_grid(run_dir: Path, grid: Grid) -> None:

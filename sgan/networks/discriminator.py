@@ -10,11 +10,10 @@ from sgan.config import ModelConfig
 from sgan.networks.ops import (
     LRELU_GAIN,
     LRELU_SLOPE,
+    RESAMPLING,
     EqualizedConv2d,
     EqualizedLinear,
     clamp,
-    downsample_2d,
-    fir_filter,
     minibatch_stddev,
 )
 
@@ -26,7 +25,7 @@ class DiscriminatorBlock(nn.Module):
 
     def __init__(self, channels: int, out_channels: int, config: ModelConfig):
         super().__init__()
-        self.resample, self.bound = config.resample, config.conv_clamp
+        self.resampling, self.bound = RESAMPLING[config.resample], config.conv_clamp
         self.fromrgb = EqualizedConv2d(3, channels, 1)
         self.conv0 = EqualizedConv2d(channels, channels, 3)
         self.conv1 = EqualizedConv2d(channels, out_channels, 3)
@@ -41,20 +40,10 @@ class DiscriminatorBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [N, channels, R, R] -> [N, out_channels, R/2, R/2]."""
         y = clamp(F.leaky_relu_(self.conv0(x, LRELU_GAIN), LRELU_SLOPE), self.bound)
-        if self.skip is None:
-            return clamp(F.leaky_relu_(self._halve(y, LRELU_GAIN), LRELU_SLOPE), self.bound)
-        # LRELU_GAIN * SKIP_GAIN = 1: the gains of the activation and of the residual sum cancel in conv1.
-        y = clamp(F.leaky_relu_(self._halve(y, 1.0), LRELU_SLOPE), self.bound * SKIP_GAIN)
-        return self.skip(downsample_2d(x, self.resample), SKIP_GAIN).add_(y)
-
-    def _halve(self, y: Tensor, gain: float) -> Tensor:
-        """conv1 with down-sampling; "fast" averages first, so that the convolution costs a quarter."""
-        if self.resample == "fast":
-            return self.conv1(F.avg_pool2d(y, 2), gain)
-        # Filter with one pixel more on each side, then a stride-2 convolution without padding: StyleGAN2's order.
-        y = fir_filter(y, padding=(2, 2))
-        weight = (self.conv1.weight * (self.conv1.weight_gain * gain)).to(y.dtype)
-        return F.conv2d(y, weight, (self.conv1.bias * gain).to(y.dtype), stride=2)
+        plain = self.skip is None  # else LRELU_GAIN * SKIP_GAIN = 1: activation and residual sum cancel in conv1
+        y = self.resampling.convolve_down(self.conv1, y, LRELU_GAIN if plain else 1.0)
+        y = clamp(F.leaky_relu_(y, LRELU_SLOPE), self.bound if plain else self.bound * SKIP_GAIN)
+        return y if plain else self.skip(self.resampling.down(x), SKIP_GAIN).add_(y)
 
 
 class DiscriminatorEpilogue(nn.Module):
@@ -134,7 +123,7 @@ class Discriminator(nn.Module):
         super().__init__()
         self.config = config
         self.min_step, self.max_step = config.min_step, config.max_step
-        self.resample = config.resample if config.arch == "stylegan2" else "fast"
+        self.halve = RESAMPLING[config.resample if config.arch == "stylegan2" else "fast"].down
         self.sums_colours = config.arch == "stylegan2" and config.d_architecture == "skip"
         *upper, lowest = reversed(config.block_resolutions)
         for resolution in upper:
@@ -160,8 +149,8 @@ class Discriminator(nn.Module):
             x = getattr(self, f"b{2 ** (level + 2)}")(x)
             below = getattr(self, f"b{2 ** (level + 1)}")
             if self.sums_colours:
-                img = downsample_2d(img, self.resample)
+                img = self.halve(img)
                 x = torch.add(below.from_rgb(img), x, alpha=alpha if level == step else 1.0)
             elif level == step and alpha < 1.0:
-                x = below.from_rgb(downsample_2d(img, self.resample)).lerp(x, alpha)
+                x = below.from_rgb(self.halve(img)).lerp(x, alpha)
         return getattr(self, f"b{2 ** (self.min_step + 2)}")(x)

@@ -17,14 +17,14 @@ from sgan.networks.discriminator import SKIP_GAIN, Discriminator
 from sgan.networks.ops import (
     LRELU_GAIN,
     LRELU_SLOPE,
+    RESAMPLING,
     EqualizedConv2d,
     EqualizedLinear,
     clamp,
     demodulation,
     modulated_conv2d,
-    modulated_conv2d_up,
+    normal,
     normalize_2nd_moment,
-    upsample_2d,
 )
 from sgan.networks.stylegan import AdainSynthesis, BlockPerResolution
 
@@ -57,14 +57,13 @@ class MappingNetwork(nn.Module):
         self,
         z: Tensor,
         truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
         update_w_avg: bool = False,
         c: Tensor | None = None,
     ) -> Tensor:
         """ws [N, num_ws, w_dim] of z [N, z_dim] and, where the network tells classes apart, c [N, c_dim].
 
-        truncation_psi moves the first truncation_cutoff of them (None: all) towards w_avg: 0 gives w_avg, 1 changes
-        nothing (arXiv 1812.04948, appendix B). update_w_avg also advances w_avg by this batch.
+        truncation_psi moves them towards w_avg: 0 gives w_avg, 1 changes nothing (arXiv 1812.04948, appendix B).
+        update_w_avg also advances w_avg by this batch.
         """
         x = normalize_2nd_moment(z.float())
         if self.c_dim:
@@ -78,8 +77,7 @@ class MappingNetwork(nn.Module):
             self.w_avg.copy_(x.detach().mean(dim=0).lerp(self.w_avg, W_AVG_BETA))
         ws = x.unsqueeze(1).repeat(1, self.num_ws, 1)
         if truncation_psi != 1.0:
-            cut = self.num_ws if truncation_cutoff is None else truncation_cutoff
-            ws[:, :cut] = self.w_avg.lerp(ws[:, :cut], truncation_psi)
+            ws = self.w_avg.lerp(ws, truncation_psi)
         return ws
 
 
@@ -96,12 +94,13 @@ class SynthesisLayer(nn.Module):
         act_gain: float = LRELU_GAIN,
     ):
         super().__init__()
-        self.up, self.resample, self.act_gain = up, config.resample, act_gain
+        self.act_gain = act_gain
+        self.convolve = RESAMPLING[config.resample].convolve_up if up else modulated_conv2d
         self.bound = config.conv_clamp * act_gain / LRELU_GAIN
         self.affine = EqualizedLinear(config.dim_latent, in_channels, bias_init=1.0)
-        weight = torch.randn(out_channels, in_channels, 3, 3)
+        weight = normal(out_channels, in_channels, 3, 3)
         self.weight = nn.Parameter(weight.to(memory_format=torch.channels_last))
-        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.register_buffer("noise_const", normal(resolution, resolution))
         self.noise_strength = nn.Parameter(torch.zeros([]))
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
@@ -115,21 +114,13 @@ class SynthesisLayer(nn.Module):
         # Any constant factor of the weight cancels in the demodulation; this one keeps half precision in range.
         weight = self.weight * (1.0 / math.sqrt(self.weight[0].numel()))
         scale = demodulation(weight, styles) * self.act_gain  # [NO]
-        x = self._convolve(x, weight, styles)
+        x = self.convolve(x, weight, styles)
         bias = (self.bias * self.act_gain).to(x.dtype)
         x = torch.addcmul(bias[:, None, None], x, scale.to(x.dtype)[:, :, None, None])
         noise = self._noise(x, noise_mode)
         if noise is not None:
             x = x.add_(noise)
         return clamp(F.leaky_relu_(x, LRELU_SLOPE), self.bound)
-
-    def _convolve(self, x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
-        """The modulated convolution, with the up-sampling where this layer has one."""
-        if not self.up:
-            return modulated_conv2d(x, weight, styles)
-        if self.resample == "fast":  # convolving first costs a quarter
-            return upsample_2d(modulated_conv2d(x, weight, styles), self.resample)
-        return modulated_conv2d_up(x, weight, styles)
 
     def _noise(self, x: Tensor, noise_mode: str) -> Tensor | None:
         """Noise [N or 1, 1, H, W] times strength and gain in x's dtype, or None for none."""
@@ -149,7 +140,7 @@ class ToRGBLayer(nn.Module):
         super().__init__()
         self.bound = config.conv_clamp
         self.affine = EqualizedLinear(config.dim_latent, in_channels, bias_init=1.0)
-        self.weight = nn.Parameter(torch.randn(3, in_channels, 1, 1))
+        self.weight = nn.Parameter(normal(3, in_channels, 1, 1))
         self.bias = nn.Parameter(torch.zeros(3))
         self.weight_gain = 1.0 / math.sqrt(in_channels)
 
@@ -171,11 +162,11 @@ class SynthesisBlock(nn.Module):
 
     def __init__(self, in_channels: int, resolution: int, config: ModelConfig):
         super().__init__()
-        self.resample = config.resample
+        self.upsample = RESAMPLING[config.resample].up
         channels = config.channels(resolution)
         residual = config.g_architecture == "resnet"
         if in_channels == 0:
-            self.const = nn.Parameter(torch.randn(channels, resolution, resolution))
+            self.const = nn.Parameter(normal(channels, resolution, resolution))
             act_gain = LRELU_GAIN
         else:
             self.conv0 = SynthesisLayer(in_channels, channels, resolution, config, up=True)
@@ -203,7 +194,7 @@ class SynthesisBlock(nn.Module):
             x = x.contiguous(memory_format=torch.channels_last)
         else:
             if self.skip is not None:
-                skipped = upsample_2d(self.skip(x, SKIP_GAIN), self.resample)
+                skipped = self.upsample(self.skip(x, SKIP_GAIN))
             x = self.conv0(x, ws[:, 0], noise_mode)
         x = self.conv1(x, ws[:, -2], noise_mode)
         if skipped is not None:
@@ -212,7 +203,7 @@ class SynthesisBlock(nn.Module):
             return x, None
         rgb = self.torgb(x, ws[:, -1])
         if img is not None:
-            rgb = torch.add(upsample_2d(img, self.resample), rgb, alpha=alpha)
+            rgb = torch.add(self.upsample(img), rgb, alpha=alpha)
         return x, rgb
 
 

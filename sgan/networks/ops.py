@@ -4,6 +4,8 @@ Tensors are NCHW, in `channels_last` memory where the layers keep it. Nothing is
 """
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +15,15 @@ LRELU_SLOPE = 0.2
 LRELU_GAIN = math.sqrt(2.0)  # restores the variance that a leaky ReLU takes away (arXiv 1710.10196, section 4.1)
 DEMODULATION_EPS = 1e-8  # arXiv 1912.04958, equation 3
 FIR_TAPS = (1.0, 3.0, 3.0, 1.0)  # the resampling filter of StyleGAN2, normalised below
+
+
+def normal(*shape: int, over: float = 1.0) -> Tensor:
+    """Standard normal numbers divided by `over`, float32.
+
+    On the meta device nothing is drawn: PyTorch would import its compiler for it, which takes seconds.
+    """
+    x = torch.empty(shape)
+    return x if x.is_meta else x.normal_().div_(over)
 
 
 class EqualizedLinear(nn.Module):
@@ -27,7 +38,7 @@ class EqualizedLinear(nn.Module):
         self, in_features: int, out_features: int, bias_init: float = 0.0, lr_mult: float = 1.0, gain: float = 1.0
     ):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_mult)
+        self.weight = nn.Parameter(normal(out_features, in_features, over=lr_mult))
         self.bias = nn.Parameter(torch.full((out_features,), float(bias_init) / lr_mult))
         self.weight_gain = gain * lr_mult / math.sqrt(in_features)
         self.bias_gain = lr_mult
@@ -42,7 +53,7 @@ class EqualizedConv2d(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, bias: bool = True, gain: float = 1.0):
         super().__init__()
-        weight = torch.randn(out_channels, in_channels, kernel_size, kernel_size)
+        weight = normal(out_channels, in_channels, kernel_size, kernel_size)
         self.weight = nn.Parameter(weight.to(memory_format=torch.channels_last))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         self.weight_gain = gain / math.sqrt(in_channels * kernel_size**2)
@@ -102,25 +113,66 @@ def fir_filter(x: Tensor, padding: tuple[int, int], gain: float = 1.0) -> Tensor
     return F.conv2d(F.pad(x, (before, after, before, after)), kernel, groups=channels)
 
 
-def upsample_2d(x: Tensor, resample: str) -> Tensor:
-    """x [N, C, H, W] -> [N, C, 2H, 2W]. `resample` is "fir" (StyleGAN2's filter) or "fast" (bilinear).
+def upsample_bilinear(x: Tensor) -> Tensor:
+    """x [N, C, H, W] -> [N, C, 2H, 2W], repeating the edge.
 
-    In the interior both compute the same numbers: [1, 3, 3, 1] on a zero-stuffed grid is bilinear interpolation. They
-    differ in the outermost row and column, where "fir" pads by zero and "fast" repeats the edge.
+    In the interior it is `upsample_fir`: [1, 3, 3, 1] on a zero-stuffed grid is bilinear interpolation.
     """
-    if resample == "fast":
-        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def upsample_fir(x: Tensor) -> Tensor:
+    """x [N, C, H, W] -> [N, C, 2H, 2W] by StyleGAN2's filter, with zeros around."""
     n, c, h, w = x.shape
     stuffed = x.new_zeros(n, c, h, 2, w, 2)
     stuffed[:, :, :, 0, :, 0] = x
     return fir_filter(stuffed.reshape(n, c, 2 * h, 2 * w), padding=(2, 1), gain=4.0)
 
 
-def downsample_2d(x: Tensor, resample: str) -> Tensor:
-    """x [N, C, 2H, 2W] -> [N, C, H, W] by "fir" (filter, then every second pixel) or "fast" (2x2 mean)."""
-    if resample == "fast":
-        return F.avg_pool2d(x, 2)
+def downsample_mean(x: Tensor) -> Tensor:
+    """x [N, C, 2H, 2W] -> [N, C, H, W], the mean of 2 x 2 pixels."""
+    return F.avg_pool2d(x, 2)
+
+
+def downsample_fir(x: Tensor) -> Tensor:
+    """x [N, C, 2H, 2W] -> [N, C, H, W] by StyleGAN2's filter, then every second pixel."""
     return fir_filter(x, padding=(1, 1))[:, :, ::2, ::2]
+
+
+def _convolve_up_fast(x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
+    return upsample_bilinear(modulated_conv2d(x, weight, styles))  # convolving first costs a quarter
+
+
+def _convolve_down_fast(conv: EqualizedConv2d, x: Tensor, gain: float) -> Tensor:
+    return conv(downsample_mean(x), gain)  # and here averaging first
+
+
+def _convolve_down_fir(conv: EqualizedConv2d, x: Tensor, gain: float) -> Tensor:
+    """Filter with one pixel more on each side, then a stride-2 convolution without padding: StyleGAN2's order."""
+    weight = (conv.weight * (conv.weight_gain * gain)).to(x.dtype)
+    return F.conv2d(fir_filter(x, padding=(2, 2)), weight, (conv.bias * gain).to(x.dtype), stride=2)
+
+
+class Resampling(NamedTuple):
+    """One way to double and to halve feature maps and pictures.
+
+    up(x), down(x); convolve_up(x, weight, styles) is a modulated convolution at twice the size, and
+    convolve_down(conv, x, gain) that of an EqualizedConv2d, its result halved.
+    """
+
+    up: Callable[[Tensor], Tensor]
+    help: str
+    down: Callable[[Tensor], Tensor]
+    convolve_up: Callable[[Tensor, Tensor, Tensor], Tensor]
+    convolve_down: Callable[[EqualizedConv2d, Tensor, float], Tensor]
+
+
+RESAMPLING = {
+    "fast": Resampling(
+        upsample_bilinear, "bilinear, and means of 2 x 2", downsample_mean, _convolve_up_fast, _convolve_down_fast
+    ),
+    "fir": Resampling(upsample_fir, "StyleGAN2's filter", downsample_fir, modulated_conv2d_up, _convolve_down_fir),
+}  # by the names that ModelConfig.resample has
 
 
 def clamp(x: Tensor, bound: float) -> Tensor:

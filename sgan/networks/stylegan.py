@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sgan.config import ModelConfig
-from sgan.networks.ops import LRELU_GAIN, LRELU_SLOPE, EqualizedConv2d, EqualizedLinear, upsample_2d
+from sgan.networks.ops import LRELU_GAIN, LRELU_SLOPE, EqualizedConv2d, EqualizedLinear, normal, upsample_bilinear
 
 INSTANCE_EPS = 1e-5
 
@@ -37,7 +37,7 @@ class AdainLayer(nn.Module):
         super().__init__()
         self.convolves = in_channels > 0
         if self.convolves:
-            self.weight = nn.Parameter(torch.randn(channels, in_channels, 3, 3).to(memory_format=torch.channels_last))
+            self.weight = nn.Parameter(normal(channels, in_channels, 3, 3).to(memory_format=torch.channels_last))
             self.weight_gain = LRELU_GAIN / math.sqrt(9 * in_channels)
             self.bias = nn.Parameter(torch.zeros(channels))
         self.affine = EqualizedLinear(config.dim_latent, 2 * channels, gain=LRELU_GAIN)
@@ -62,10 +62,10 @@ class AdainBlock(nn.Module):
         super().__init__()
         channels = config.channels(resolution)
         if in_channels == 0:
-            self.const = nn.Parameter(torch.randn(channels, resolution, resolution))
+            self.const = nn.Parameter(normal(channels, resolution, resolution))
         self.conv0 = AdainLayer(in_channels, channels, config)
         self.conv1 = AdainLayer(channels, channels, config)
-        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.register_buffer("noise_const", normal(resolution, resolution))
         self.torgb = EqualizedConv2d(channels, 3, 1, gain=LRELU_GAIN)
 
     def forward(self, x: Tensor | None, ws: Tensor, noise_mode: str, dtype: torch.dtype) -> Tensor:
@@ -131,8 +131,8 @@ class AdainSynthesis(BlockPerResolution):
             block = getattr(self, f"b{2 ** (level + 2)}")
             first = 2 * (level - self.min_step)
             before, below = x, getattr(self, f"b{2 ** (level + 1)}", None)
-            x = block(None if x is None else upsample_2d(x, "fast"), ws[:, first : first + 2], noise_mode, dtype)
+            x = block(None if x is None else upsample_bilinear(x), ws[:, first : first + 2], noise_mode, dtype)
         img = block.to_rgb(x)
         if alpha < 1.0 and before is not None:  # a 1x1 convolution may as well come before the up-sampling
-            img = upsample_2d(below.to_rgb(before), "fast").lerp(img, alpha)
+            img = upsample_bilinear(below.to_rgb(before)).lerp(img, alpha)
         return img

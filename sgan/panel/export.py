@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import ipywidgets as widgets
 
 from panels.parts import LABEL, button
-from provenance import GENERATED, Mark, write_image
+from provenance import GENERATED, Mark, write_bytes, write_image
 from sgan.faces.persona import make_persona, save_persona
 from sgan.panel.tabs.mix import MixTab
-from sgan.weights.checkpoint import find_checkpoint, save_generator, write_bytes
+from sgan.weights.checkpoint import find_checkpoint, save_generator
 
 
 def _write_picture(panel: Any, path: Path) -> None:

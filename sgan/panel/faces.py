@@ -14,12 +14,13 @@ from panels.pictures import smooth_enlarge
 from sgan.config import DEFAULT_CHECKPOINT
 from sgan.faces.editing import load_directions
 from sgan.faces.persona import load_persona
-from sgan.launch.run import newest_state, resolve_device
+from sgan.launch.device import resolve_device
+from sgan.launch.folder import newest_state
 from sgan.panel.export import ExportRow
 from sgan.panel.tabs import TABS
 from sgan.panel.tabs.person import SHOWN_SIDE, Candidate, Person
 from sgan.weights.checkpoint import GENERATOR_NAME, find_checkpoint, load_generator
-from sgan.weights.formats import CheckpointError
+from sgan.weights.foreign import CheckpointError
 
 Part = TypeVar("Part", bound=widgets.Widget)
 

@@ -22,7 +22,7 @@ from sgan.config import (
     resolution_of,
 )
 
-PRESET_NAMES = {"CPU, 64 pixels": "cpu", "one GPU, 256 pixels": "gpu", "CelebA, 1024 pixels": "celeba1024"}
+PRESET_NAMES = {preset.title: name for name, preset in PRESETS.items()}
 GROUPS = (("Data and run", TrainConfig), ("Live", HParams), ("Networks", ModelConfig))
 SLIDER_STEPS = 100  # a range with more whole numbers is a box instead of a slider
 UNBOUNDED = 2**31 - 1

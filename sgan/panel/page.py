@@ -15,7 +15,7 @@ from panels.pictures import smooth_enlarge, to_png
 from provenance import GENERATED, Mark, write_image
 from sgan.config import DEFAULT_CHECKPOINT
 from sgan.faces.sampling import draw_images, seeds_to_ws
-from sgan.launch.run import resolve_device
+from sgan.launch.device import resolve_device
 from sgan.panel.faces import Faces
 from sgan.panel.tabs.person import SLIDER_SEEDS, ClassChoice, Person
 from sgan.weights.checkpoint import load_generator

@@ -33,12 +33,13 @@ from sgan.events import (
     Step,
 )
 from sgan.launch.bridge import opened_event, run_workers
-from sgan.launch.run import newest_state, run_training
+from sgan.launch.folder import newest_state
+from sgan.launch.run import run_training
 from sgan.panel.live import LiveSliders
 from sgan.panel.plot import LossPlot
 from sgan.panel.text import done_before, duration, memory_text
 from sgan.training.state import TrainState
-from sgan.weights.formats import CheckpointError
+from sgan.weights.foreign import CheckpointError
 
 PAUSE_LOOK = 0.05  # seconds between two looks at whether a pause is over
 DECODING_LOOK = 0.2  # seconds between two counts of decoded pictures

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sgan.weights.checkpoint import write_bytes
+from provenance import write_bytes
 
 JOURNAL = "hparams.jsonl"
 LOGS = ("stats.jsonl", JOURNAL, "metrics.jsonl")  # of a run folder

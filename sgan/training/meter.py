@@ -2,40 +2,34 @@
 
 import time
 
-import torch
 from torch import Tensor
 
 from sgan.events import Step
 from sgan.training.arithmetic import scale_values
-from sgan.training.rescue import Alarm
+from sgan.training.rescue import Alarm, Means
 from sgan.training.state import TrainState
 
 
-class Meter:
-    """Running sums on the device; floats only in read()."""
+class Meter(Means):
+    """Means of everything that is reported; floats only in read(). last: the newest value of each."""
 
-    def __init__(self, device: torch.device):
-        self.device = device
-        self.sums: dict[str, list] = {}
+    def __init__(self):
+        super().__init__()
         self.last: dict[str, Tensor] = {}
         self.since, self.since_nimg = time.monotonic(), None
         self.alarm = Alarm()
 
     def add(self, **scalars: Tensor) -> None:
-        """Adds one value to each named mean."""
+        """Adds one value to each named mean; the alarm hears of the losses."""
         self.last.update(scalars)
-        for name, value in scalars.items():
-            entry = self.sums.setdefault(name, [torch.zeros([], device=self.device), 0])
-            entry[0] += value.detach()
-            entry[1] += 1
+        super().add(**scalars)
         self.alarm.add(**{name: value for name, value in scalars.items() if name.startswith("loss_")})
 
     def read(self, state: TrainState, event: Step, held: float = 0.0) -> dict[str, float]:
         """The means since the last call, with the settings in force; resets. held: seconds of it spent in pauses."""
-        values = {name: float(total) / count for name, (total, count) in self.sums.items()}
+        values = {name: float(mean) for name, mean in self.take()}
         now = time.monotonic()
         images = state.nimg - self.since_nimg if self.since_nimg is not None else 0
-        self.sums.clear()
         values["kimg"] = state.nimg / 1000
         values["resolution"], values["alpha"] = event.resolution, event.alpha
         values["learning_rate"] = state.hparams.learning_rate_at(event.resolution)

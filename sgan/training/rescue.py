@@ -1,8 +1,8 @@
 """What keeps a training from being ruined: an alarm on its losses, and a way back to when all was well."""
 
 import math
+from collections.abc import Iterator
 
-import torch
 from torch import Tensor
 
 from sgan.training.state import TrainState
@@ -14,28 +14,37 @@ SNAPSHOT_INTERVAL = 200  # iterations between two copies of the state
 LOSS_LIMIT = 30.0  # mean of either loss over CHECK_INTERVAL; ordinary trainings stay below 5, a collapse passes 100
 
 
-class Alarm:
-    """Sums of the losses on the device; reason() says what is wrong with their mean, if anything."""
+class Means:
+    """Sums on the device, by name; floats only when they are taken."""
 
     def __init__(self):
         self.sums: dict[str, list] = {}
 
-    def add(self, **losses: Tensor) -> None:
-        """Adds this iteration's losses."""
-        for name, value in losses.items():
+    def add(self, **scalars: Tensor) -> None:
+        """Adds one value to each named mean."""
+        for name, value in scalars.items():
             entry = self.sums.setdefault(name, [0.0, 0])
             entry[0] += value.detach()
             entry[1] += 1
 
+    def take(self) -> Iterator[tuple[str, Tensor]]:
+        """(name, mean) of each since the last time; starts anew."""
+        sums, self.sums = self.sums, {}
+        for name, (total, count) in sums.items():
+            yield name, total / count
+
+
+class Alarm(Means):
+    """Means of the losses; reason() says what is wrong with them, if anything."""
+
     def reason(self) -> str:
-        """One phrase, or "" when all is well; resets."""
-        for name, (total, count) in self.sums.items():
-            mean = float(mean_over_processes(total)) / count  # all processes come to the same conclusion
+        """One phrase, or "" when all is well; starts anew."""
+        for name, total in self.take():
+            mean = float(mean_over_processes(total))  # all processes come to the same conclusion
             if not math.isfinite(mean):
                 return f"{name} is {mean}"
             if mean > LOSS_LIMIT:
                 return f"{name} is {mean:.1f} on average, above {LOSS_LIMIT:g}"
-        self.sums = {}
         return ""
 
 
@@ -77,36 +86,25 @@ class Lifeline:
 
 def snapshot(state: TrainState) -> dict:
     """A copy of everything that training changes, in main memory."""
-    return {
-        "networks": {name: _to_cpu(net.state_dict()) for name, net in state.networks().items()},
-        "optimisers": [
-            [_to_cpu(optimiser.state.get(p, {})) for p in net.parameters()] for net, optimiser in _pairs(state)
-        ],
-        "nimg": state.nimg,
-        "iteration": state.iteration,
-        "ada_p": state.ada_p,
-        "pl_mean": state.pl_mean,
-        "scalers": {term: scaler.state_dict() for term, scaler in state.scalers.items()},
+    networks = {name: _to_cpu(net.state_dict()) for name, net in state.networks().items()}
+    moments = {
+        name: [_to_cpu(optimiser.state.get(p, {})) for p in net.parameters()]
+        for name, (net, optimiser) in state.optimisers().items()
     }
+    return {"networks": networks, "moments": moments, **state.numbers()}
 
 
 def restore(state: TrainState, saved: dict) -> None:
     """Puts a snapshot back into `state`; hyper-parameters stay as they are."""
     for name, net in state.networks().items():
         net.load_state_dict(saved["networks"][name])
-    for (net, optimiser), moments in zip(_pairs(state), saved["optimisers"], strict=True):
+    for name, (net, optimiser) in state.optimisers().items():
         optimiser.zero_grad(set_to_none=True)
-        for p, values in zip(net.parameters(), moments, strict=True):
+        for p, values in zip(net.parameters(), saved["moments"][name], strict=True):
             optimiser.state.pop(p, None)
             if values:
                 optimiser.state[p] = {key: value.to(p.device, copy=True) for key, value in values.items()}
-    for name in ("nimg", "iteration", "ada_p", "pl_mean"):
-        setattr(state, name, saved[name])
-    state.load_scalers(saved["scalers"])
-
-
-def _pairs(state: TrainState) -> list[tuple[torch.nn.Module, torch.optim.Adam]]:
-    return [(state.G, state.G_opt), (state.D, state.D_opt)]
+    state.take_numbers(saved)
 
 
 def _to_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -5,6 +5,8 @@
 """
 
 import copy
+import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,21 +19,24 @@ from sgan.config import STATE_PATTERN, HParams, TrainConfig, to_dict
 from sgan.networks.generator import Discriminator, Generator
 from sgan.weights.checkpoint import (
     config_of,
+    fill_networks,
     find_checkpoint,
     load_network,
     networks_in,
     nimg_of,
     read_tensors,
     read_weights,
-    write_tensors,
+    write_state_tensors,
 )
-from sgan.weights.foreign import Foreign
-from sgan.weights.formats import CheckpointError, check_sizes, opening_notes
+from sgan.weights.foreign import CheckpointError, Foreign
+from sgan.weights.formats import check_sizes, opening_notes
 from sgan.weights.nvidia import choose_class
 
 ADAM_BETA2 = 0.99  # beta1 is 0: arXiv 1912.04958, appendix B
 ADAM_EPS = 1e-8
 KEEP_STATES = 2
+NUMBERS = ("nimg", "iteration", "ada_p", "pl_mean")  # of a state, beside tensors and settings
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of a parameter, in Adam's state
 
 
 @dataclass
@@ -70,16 +75,26 @@ class TrainState:
         G, D, G_ema = G.to(device), D.to(device), G_ema.to(device)
         return cls(config, config.hparams, device, G, D, G_ema, _adam(G), _adam(D))
 
-    def load_scalers(self, saved: dict[str, dict[str, Any]]) -> None:
-        """Takes over loss scales, {term: GradScaler.state_dict()}."""
-        self.scalers = {}
-        for term, values in saved.items():
-            self.scalers[term] = GradScaler(self.device.type)
-            self.scalers[term].load_state_dict(values)
+    def numbers(self) -> dict[str, Any]:
+        """What training changes beside tensors and settings, as plain types."""
+        scalers = {term: scaler.state_dict() for term, scaler in self.scalers.items()}
+        return {name: getattr(self, name) for name in NUMBERS} | {"scalers": scalers}
+
+    def take_numbers(self, saved: Mapping[str, Any]) -> None:
+        """Takes over what `numbers` gave, as far as it is there."""
+        for name in set(NUMBERS) & set(saved):
+            setattr(self, name, saved[name])
+        self.scalers = {term: GradScaler(self.device.type) for term in saved.get("scalers", {})}
+        for term, scaler in self.scalers.items():
+            scaler.load_state_dict(saved["scalers"][term])
 
     def networks(self) -> dict[str, torch.nn.Module]:
         """The networks by the prefix of their tensors' names."""
         return {"G": self.G, "D": self.D, "G_ema": self.G_ema}
+
+    def optimisers(self) -> dict[str, tuple[torch.nn.Module, torch.optim.Adam]]:
+        """The networks that are trained, each with its optimiser."""
+        return {"G": (self.G, self.G_opt), "D": (self.D, self.D_opt)}
 
     def is_finite(self) -> bool:
         """Whether no network holds a NaN or an infinite number; waits for the device."""
@@ -87,39 +102,35 @@ class TrainState:
         return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
 
 
-def _adam(network: torch.nn.Module) -> torch.optim.Adam:
-    return torch.optim.Adam(network.parameters(), lr=0.0, betas=(0.0, ADAM_BETA2), eps=ADAM_EPS, fused=True)
+class Adam(torch.optim.Adam):
+    """PyTorch's, less what wraps its methods for torch.compile: that would import the compiler at once, 2 s."""
+
+    add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Adam.zero_grad)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One update."""
+        inspect.unwrap(torch.optim.Adam.step)(self)
 
 
-def _optimiser_tensors(prefix: str, network: torch.nn.Module, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
-    """Adam's second moment and step per parameter, by the parameter's name. Its first moment is the last gradient
-    where beta1 is 0, and is kept too, since lazy regularisation may not be."""
-    tensors = {}
-    for name, parameter in network.named_parameters():
-        for key, value in optimiser.state.get(parameter, {}).items():
-            tensors[f"{prefix}.{name}.{key}"] = value
-    return tensors
+def _adam(network: torch.nn.Module) -> Adam:
+    return Adam(network.parameters(), lr=0.0, betas=(0.0, ADAM_BETA2), eps=ADAM_EPS, fused=True)
 
 
 def write_state(state: TrainState, path: Path, **more: Any) -> None:
-    """Writes everything of a state into one file; `more` goes into its header."""
-    tensors = {}
-    for prefix, network in state.networks().items():
-        tensors.update({f"{prefix}.{name}": tensor for name, tensor in network.state_dict().items()})
-    tensors.update(_optimiser_tensors("G_opt", state.G, state.G_opt))
-    tensors.update(_optimiser_tensors("D_opt", state.D, state.D_opt))
-    meta = {
-        "kind": "state",
-        "config": to_dict(state.config),
-        "hparams": to_dict(state.hparams),
-        "nimg": state.nimg,
-        "iteration": state.iteration,
-        "ada_p": state.ada_p,
-        "pl_mean": state.pl_mean,
-        "scalers": {term: scaler.state_dict() for term, scaler in state.scalers.items()},
-        "journal": state.journal,
+    """Writes everything of a state into one file; `more` goes into its header.
+
+    Adam's first moment is the last gradient where beta1 is 0, and is kept too, since lazy regularisation may not be.
+    """
+    moments = {
+        f"{prefix}_opt.{name}.{key}": value
+        for prefix, (network, optimiser) in state.optimisers().items()
+        for name, parameter in network.named_parameters()
+        for key, value in optimiser.state.get(parameter, {}).items()
     }
-    write_tensors(path, tensors, meta | more)
+    meta = {"hparams": to_dict(state.hparams), **state.numbers(), "journal": state.journal, **more}
+    write_state_tensors(path, state.networks(), state.config, meta, **moments)
 
 
 def save_state(state: TrainState, run_dir: str | Path) -> Path:
@@ -146,58 +157,50 @@ def load_state(path: str | Path, device: torch.device | str = "cpu") -> TrainSta
     check_sizes(config.model, networks_in(tensors, "state")["G"], path)
     state = TrainState.create(config, device)
     state.hparams = config_of(HParams, meta, path, "hparams")
-    state.nimg, state.iteration, state.journal = meta["nimg"], meta["iteration"], meta["journal"]
-    state.ada_p, state.pl_mean = meta.get("ada_p", 0.0), meta.get("pl_mean", 0.0)
-    state.load_scalers(meta.get("scalers", {}))
+    state.journal = meta["journal"]
+    state.take_numbers(meta)
     for prefix, network in state.networks().items():
         load_network(network, tensors, f"{prefix}.", path)
     if not state.is_finite():
         raise CheckpointError(f"{path} holds networks with numbers that are not finite")
-    for prefix, network, optimiser in (("G_opt", state.G, state.G_opt), ("D_opt", state.D, state.D_opt)):
-        for name, parameter in network.named_parameters():
-            if f"{prefix}.{name}.step" in tensors:
-                # The fused Adam walks memory: moments must lie as their parameter does (channels_last).
-                moments = {key: torch.empty_like(parameter.detach()) for key in ("exp_avg", "exp_avg_sq")}
-                for key, moment in moments.items():
-                    moment.copy_(tensors[f"{prefix}.{name}.{key}"])
-                optimiser.state[parameter] = {**moments, "step": tensors[f"{prefix}.{name}.step"].to(device)}
+    for prefix, (network, optimiser) in state.optimisers().items():
+        moments = {
+            name: {key: tensors[f"{prefix}_opt.{name}.{key}"] for key in MOMENTS}
+            for name, _ in network.named_parameters()
+            if f"{prefix}_opt.{name}.step" in tensors
+        }
+        put_moments(network, optimiser, moments)
     return state
 
 
-def transfer_weights(state: TrainState, path: str | Path) -> int:
-    """Copies every network tensor of another checkpoint; returns how many were taken.
+def put_moments(
+    network: torch.nn.Module, optimiser: torch.optim.Adam, moments: Mapping[str, Mapping[str, Tensor]]
+) -> None:
+    """Gives Adam the moments, by the names of parameters, whose shapes fit.
+
+    The fused Adam walks memory: they must lie as their parameter does (channels_last).
+    """
+    for name, parameter in network.named_parameters():
+        found = moments.get(name)
+        if found and found["exp_avg"].shape == found["exp_avg_sq"].shape == parameter.shape:
+            entry = {key: torch.empty_like(parameter.detach()).copy_(found[key]) for key in MOMENTS[1:]}
+            optimiser.state[parameter] = {**entry, "step": found["step"].to(parameter.device)}
+
+
+def transfer_weights(state: TrainState, path: str | Path) -> None:
+    """Copies every network tensor of another checkpoint.
 
     Any file that `read_weights` reads will do, also one with fewer or more layers. The optimiser starts afresh.
     CheckpointError when a tensor has another shape, since half of a network is worth nothing.
     """
-    return copy_weights(state, read_weights(find_checkpoint(path, "state")), path)
+    copy_weights(state, read_weights(find_checkpoint(path, "state")), path)
 
 
-def copy_weights(state: TrainState, weights: Foreign, path: str | Path) -> int:
+def copy_weights(state: TrainState, weights: Foreign, path: str | Path) -> None:
     """`transfer_weights` of networks that were read from `path` before; of those with classes, class 0."""
     if weights.config.c_dim:
         state.notes.append(f"{path} has {weights.config.c_dim} classes; class 0 goes on (another: convert --class N)")
-        weights = choose_class(weights, 0)
-    found = weights.networks
-    sources = {"G": ("G", "G_ema"), "G_ema": ("G_ema", "G"), "D": ("D",)}
-    taken = 0
-    for prefix, network in state.networks().items():
-        tensors = next((found[name] for name in sources[prefix] if name in found), {})
-        own = network.state_dict()
-        shared = {name: tensors[name] for name in own if name in tensors}
-        for name, tensor in shared.items():
-            if tensor.shape != own[name].shape:
-                raise CheckpointError(
-                    f"{path} does not fit these settings: {prefix}.{name} is {list(tensor.shape)} there and "
-                    f"{list(own[name].shape)} here; take channel_base, channel_max, dim_latent and the like from it"
-                )
-        network.load_state_dict(shared, strict=False)
-        taken += len(shared)
-        if tensors and len(shared) < len(own):
-            state.notes.append(f"{prefix}: {len(own) - len(shared)} of {len(own)} tensors start from scratch")
-    if not taken:
-        raise CheckpointError(f"{path} has no tensor that fits this model; compare its config.json with the settings")
-    state.notes += opening_notes(weights, path)
-    if "D" not in found:
+        weights = choose_class(weights, 0, path)
+    state.notes += fill_networks(state.networks(), weights, path) + opening_notes(weights, path)
+    if "D" not in weights.networks:
         state.notes.append(f"{path} has no discriminator: it starts from scratch")
-    return taken

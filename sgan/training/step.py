@@ -11,7 +11,7 @@ from torch import Tensor
 from sgan.config import resolution_of
 from sgan.events import Step
 from sgan.networks.generator import Generator
-from sgan.networks.ops import downsample_2d, upsample_2d
+from sgan.networks.ops import downsample_mean, upsample_bilinear
 from sgan.training import losses
 from sgan.training.arithmetic import Arithmetic
 from sgan.training.augment import ADA_INTERVAL, augment, update_ada_p
@@ -44,9 +44,8 @@ def step(work: Arithmetic, real: np.ndarray, meter: Meter) -> Step:
         silence(state.G_ema)
     if state.hparams.ada_target == 0:
         state.ada_p = 0.0
-    updates_G = state.iteration % state.hparams.DGR == state.hparams.DGR - 1
-    _update_D(work, meter, real_img, updates_G, shape)
-    if updates_G:
+    _update_D(work, meter, real_img, shape)
+    if state.iteration % state.hparams.DGR == state.hparams.DGR - 1:
         _update_G(work, meter, len(real), shape)
         update_ema(state.G_ema, state.G, ema_beta(state.hparams, state.nimg, batch_size * state.hparams.DGR))
     state.nimg += batch_size
@@ -54,17 +53,12 @@ def step(work: Arithmetic, real: np.ndarray, meter: Meter) -> Step:
     return Step(state.nimg, state.iteration, resolution, alpha, batch_size)
 
 
-def _update_D(work: Arithmetic, meter: Meter, real_img: Tensor, updates_G: bool, shape: dict) -> None:
-    """D's update, the steering of the augmentation, and now and then R1; a shared pass updates G as well."""
+def _update_D(work: Arithmetic, meter: Meter, real_img: Tensor, shape: dict) -> None:
+    """D's update, the steering of the augmentation, and now and then R1."""
     state, hparams, n = work.state, work.state.hparams, len(real_img)
     resolution = real_img.shape[-1]
-    if hparams.shared_pass and updates_G:
-        _accumulate(work, meter, n, lambda part: _backward_both(work, real_img, part, shape))
-        _apply(work, "D", resolution)
-        _apply(work, "G", resolution)
-    else:
-        _accumulate(work, meter, n, lambda part: _backward_D(work, real_img, part, shape))
-        _apply(work, "D", resolution)
+    _accumulate(work, meter, n, lambda part: _backward_D(work, real_img, part, shape))
+    _apply(work, "D", resolution)
     if hparams.ada_target > 0 and state.iteration % ADA_INTERVAL == 0:
         _adapt_augmentation(state, meter.last["real_sign"], n)
     if state.iteration % hparams.d_reg_interval == 0:
@@ -75,12 +69,11 @@ def _update_D(work: Arithmetic, meter: Meter, real_img: Tensor, updates_G: bool,
 
 
 def _update_G(work: Arithmetic, meter: Meter, n: int, shape: dict) -> None:
-    """G's update, unless a shared pass did it already, and now and then the path length term."""
+    """G's update, and now and then the path length term."""
     state, hparams = work.state, work.state.hparams
     resolution = resolution_of(shape["step"])
-    if not hparams.shared_pass:
-        _accumulate(work, meter, n, lambda part: _backward_G(work, n, part, shape))
-        _apply(work, "G", resolution)
+    _accumulate(work, meter, n, lambda part: _backward_G(work, n, part, shape))
+    _apply(work, "G", resolution)
     if hparams.pl_weight > 0 and state.iteration // hparams.DGR % PL_INTERVAL == 0:
         _regularize_G(work, meter, n, shape)
         _apply(work, "PL", resolution)
@@ -139,7 +132,8 @@ def _backward_D(work: Arithmetic, real_img: Tensor, part: slice, shape: dict) ->
     gen_logits, real_logits = _judge(work, gen_img, shape), _judge(work, real, shape)
     loss = (losses.fake_loss(gen_logits) + losses.real_loss(real_logits)).sum() / n
     work.scaled("D", loss).backward()
-    return _means_D(loss, real_logits, gen_logits, n)
+    signs = {"real_sign": real_logits, "fake_sign": gen_logits}
+    return {"loss_d": loss.detach(), **{name: logits.detach().sign().sum() / n for name, logits in signs.items()}}
 
 
 def _backward_R1(work: Arithmetic, real_img: Tensor, part: slice, weight: float, shape: dict) -> dict[str, Tensor]:
@@ -159,32 +153,6 @@ def _backward_G(work: Arithmetic, n: int, part: slice, shape: dict) -> dict[str,
     loss = losses.generator_loss(_judge(work, gen_img, shape)).sum() / n
     work.scaled("G", loss).backward()
     return {"loss_g": loss.detach()}
-
-
-def _backward_both(work: Arithmetic, real_img: Tensor, part: slice, shape: dict) -> dict[str, Tensor]:
-    """Gradients of both losses from one pass over the generated images, taken at the same D.
-
-    G and D see the same samples: one forward pass of each is saved, a sixth of the work.
-    """
-    n, state = len(real_img), work.state
-    state.D.requires_grad_(True)
-    gen_img = generate(work, n, shape, phase=1, part=part)
-    seen = gen_img.detach().requires_grad_(True)
-    # D's graph is gone through twice, which compiled networks do not allow.
-    gen_logits = state.D(augment(seen, state.ada_p), **shape)
-    real_logits = _judge(work, real_img[part], shape)
-    loss_g = losses.generator_loss(gen_logits).sum() / n
-    (gradient,) = torch.autograd.grad(work.scaled("G", loss_g), seen, retain_graph=True)
-    loss_d = (losses.fake_loss(gen_logits) + losses.real_loss(real_logits)).sum() / n
-    work.scaled("D", loss_d).backward()
-    gen_img.backward(gradient)
-    return {**_means_D(loss_d, real_logits, gen_logits, n), "loss_g": loss_g.detach()}
-
-
-def _means_D(loss: Tensor, real_logits: Tensor, gen_logits: Tensor, n: int) -> dict[str, Tensor]:
-    """This part's share of what is reported about D."""
-    signs = {"real_sign": real_logits, "fake_sign": gen_logits}
-    return {"loss_d": loss.detach(), **{name: logits.detach().sign().sum() / n for name, logits in signs.items()}}
 
 
 def _regularize_G(work: Arithmetic, meter: Meter, n: int, shape: dict) -> None:
@@ -288,7 +256,7 @@ def mix_styles(ws: Tensor, other: Tensor, num_ws: int, probability: float) -> Te
 
 def fade_image(img: Tensor, alpha: float) -> Tensor:
     """Real images at the sharpness that the network has while a layer fades in (arXiv 1710.10196, figure 2)."""
-    return upsample_2d(downsample_2d(img, "fast"), "fast").lerp(img, alpha)
+    return upsample_bilinear(downsample_mean(img)).lerp(img, alpha)
 
 
 def ema_beta(hparams: Any, nimg: int, batch_size: int) -> float:

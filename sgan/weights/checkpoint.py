@@ -6,7 +6,6 @@ written beside, synced and renamed, and has a checksum. Others' files open here 
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from provenance import temporary_beside
-from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, ModelConfig, TrainConfig, from_dict, to_dict
-from sgan.networks.generator import Generator
-from sgan.weights.foreign import Foreign
-from sgan.weights.formats import CheckpointError, check_sizes, file_hash, is_safetensors, opening_notes, read_foreign
+from provenance import write_bytes
+from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, ModelConfig, TrainConfig, from_dict, part, to_dict
+from sgan.networks.generator import Discriminator, Generator
+from sgan.weights.foreign import CheckpointError, Foreign
+from sgan.weights.formats import check_sizes, file_hash, is_safetensors, opening_notes, read_foreign
 
 FORMAT = "random-unreal-face"
 FORMAT_VERSION = 1
@@ -98,6 +97,66 @@ def save_generator(
     return Path(path)
 
 
+def fill_networks(networks: dict[str, torch.nn.Module], weights: Foreign, path: str | Path) -> list[str]:
+    """Copies what fits of a file's tensors into "G", "D" and "G_ema"; returns what it was silent about.
+
+    CheckpointError when a tensor has another shape, since half of a network is worth nothing, and when none fits.
+    """
+    sources = {"G": ("G", "G_ema"), "G_ema": ("G_ema", "G"), "D": ("D",)}
+    notes, taken = [], 0
+    for prefix, network in networks.items():
+        tensors = next((weights.networks[name] for name in sources[prefix] if name in weights.networks), {})
+        own = network.state_dict()
+        shared = {name: tensors[name] for name in own if name in tensors}
+        for name, tensor in shared.items():
+            if tensor.shape != own[name].shape:
+                raise CheckpointError(
+                    f"{path} does not fit these settings: {prefix}.{name} is {list(tensor.shape)} there and "
+                    f"{list(own[name].shape)} here; take channel_base, channel_max, dim_latent and the like from it"
+                )
+        network.load_state_dict(shared, strict=False)
+        taken += len(shared)
+        if tensors and len(shared) < len(own):
+            notes.append(f"{prefix}: {len(own) - len(shared)} of {len(own)} tensors start from scratch")
+    if not taken:
+        raise CheckpointError(f"{path} has no tensor that fits this model; compare its config.json with the settings")
+    return notes
+
+
+def write_ours(weights: Foreign, path: Path, target: Path) -> str:
+    """Writes a state (generator, moving average, discriminator), or a generator alone; returns what to say about it."""
+    if "D" not in weights.networks:
+        nimg = 0 if weights.source else read_header(path)[1].get("nimg", 0)
+        step = weights.drawn_step
+        save_generator(weights.generator(), target, {"source": weights.source, "nimg": nimg}, step=step)
+        side = 2 ** (step + 2)
+        return f"{target}: generator of {side}x{side} pixels; draw with python -m sgan sample --checkpoint {target}"
+    if not weights.source:
+        raise ConfigError(f"{path} is in this format already; --generator_only takes its generator out")
+    fading = weights.alpha < 1 and weights.step > weights.config.min_step
+    config = TrainConfig(**part(weights.config, ModelConfig), step=weights.step - fading)
+    nimg = int((1 + weights.alpha) * config.n_sample) if fading else 0
+    torch.manual_seed(config.seed)
+    networks = {"G": Generator(config.model), "D": Discriminator(config.model), "G_ema": Generator(config.model)}
+    fill_networks(networks, weights, path)
+    write_state_tensors(target, networks, config, {"nimg": nimg, "source": weights.source})
+    side = config.resolution
+    return (
+        f"{target}: generator and discriminator of {side}x{side} pixels; fine-tune with python -m sgan train "
+        f"--resume_from {target} --image_folder_path FOLDER"
+    )
+
+
+def write_state_tensors(
+    path: Path, networks: dict[str, torch.nn.Module], config: TrainConfig, meta: dict[str, Any], **more: Tensor
+) -> None:
+    """Writes a training's networks and more tensors; `meta` adds to the header of a training that has just begun."""
+    named = {prefix: network.state_dict() for prefix, network in networks.items()}
+    tensors = {f"{prefix}.{name}": tensor for prefix, own in named.items() for name, tensor in own.items()}
+    begun = {"kind": "state", "config": to_dict(config), "hparams": to_dict(config.hparams), "nimg": 0, "iteration": 0}
+    write_tensors(path, tensors | more, begun | {"journal": []} | meta)
+
+
 def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Generator:
     """The generator of a file, told by its content, or of a folder; float32, ready to sample.
 
@@ -113,8 +172,7 @@ def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Gene
     G = G.to(device).eval().requires_grad_(False)
     G.meta = {"kind": "foreign", "source": weights.source} if weights.source else read_header(path)[1]
     G.checkpoint_hash = file_hash(path)
-    step = weights.step - 1 if weights.alpha < 1 else weights.step
-    G.trained_step = max(step, weights.config.min_step)
+    G.trained_step = weights.drawn_step
     G.notes = opening_notes(weights, path)
     if path.name != GENERATOR_NAME and (folder / GENERATOR_NAME).is_file():
         G.notes.append(f"{path} is drawn, which is newer than {GENERATOR_NAME} beside it")
@@ -140,21 +198,6 @@ def find_checkpoint(path: str | Path, kind: str = "generator") -> Path:
     if not path.exists():
         raise CheckpointError(f"{path} does not exist; give a checkpoint file or the folder of one")
     return path
-
-
-def write_bytes(path: str | Path, data: bytes) -> None:
-    """Writes a file so that a reader sees the old one or the whole new one: beside, synced, renamed."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path)
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:

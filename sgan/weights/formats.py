@@ -3,16 +3,19 @@
 import hashlib
 import mmap
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from sgan.config import ModelConfig
 from sgan.networks.generator import Generator, MappingNetwork
-from sgan.weights.foreign import Foreign, read_rosinality, read_siskon, tensors_of
-from sgan.weights.nvidia import is_network, read_nvidia
+from sgan.weights.foreign import CheckpointError, Foreign
+from sgan.weights.nvidia import NVIDIA, is_nvidia, read_nvidia
+from sgan.weights.rosinality import ROSINALITY, is_rosinality, read_rosinality
+from sgan.weights.siskon import SISKON, is_siskon, read_siskon
 from sgan.weights.torchfile import read_pickle_file, read_torch_legacy, read_torch_zip
 from sgan.weights.unpickle import Refused
 
@@ -41,8 +44,23 @@ TENSORFLOW = "is a TensorFlow pickle; NVIDIA's stylegan2-ada-pytorch has a legac
 KNOWN_NAMES = {"dnnlib.tflib": TENSORFLOW, "tfutil": TENSORFLOW}
 
 
-class CheckpointError(ValueError):
-    """A checkpoint that is missing, damaged or of another kind; the message names the file."""
+class Reader(NamedTuple):
+    """A program whose files are read: read(data) gives the networks of what knows(data) takes for its own.
+
+    Data are what the file holds, as plain types, records and views of tensors.
+    """
+
+    read: Callable[[Any], Foreign]
+    help: str
+    knows: Callable[[Any], bool]
+
+
+READERS = {
+    "nvidia": Reader(read_nvidia, NVIDIA, is_nvidia),
+    "rosinality": Reader(read_rosinality, ROSINALITY, is_rosinality),
+    "siskon": Reader(read_siskon, SISKON, is_siskon),
+}
+NEEDLESS = {"D", "d", "discriminator", "g_optim", "d_optim"}  # for drawing
 
 
 def opening_notes(weights: Foreign, path: str | Path) -> list[str]:
@@ -119,28 +137,16 @@ def _read(path: Path) -> Any:
 
 def _classify(value: Any, drawing: bool) -> Foreign:
     """The networks of whatever program wrote the data."""
-    if is_network(value):
-        return read_nvidia({"G_ema": value})
-    if not isinstance(value, dict):
-        raise Refused("holds no networks of a program known here (see docs/weights.md)")
-    wanted = value
-    if drawing:
-        needless = {"D", "d", "discriminator", "g_optim", "d_optim"} | ({"G"} if "G_ema" in value else set())
-        needless |= {"g"} if "g_ema" in value else set()
-        wanted = {key: part for key, part in value.items() if key not in needless}
-    if any(is_network(part) for part in value.values()):
-        return read_nvidia(wanted)
-    if "g_ema" in value or ("g" in value and "d" in value):
-        return read_rosinality(wanted)
-    if "generator" in value:
-        return read_siskon(wanted)
-    if "GAN" in value:
-        raise Refused("is a checkpoint of lucidrains/stylegan2-pytorch, whose networks are of another kind")
-    names = tensors_of(value)
-    if "input.input" in names and "conv1.conv.weight" in names:
-        return read_rosinality({"g_ema": value})
-    keys = ", ".join(str(key)[:40] for key in list(value)[:5]) or "nothing"
-    raise Refused(f"holds {keys}: no networks of a program known here (see docs/weights.md)")
+    reader = next((reader for reader in READERS.values() if reader.knows(value)), None)
+    if reader is None:
+        if isinstance(value, dict) and "GAN" in value:
+            raise Refused("is a checkpoint of lucidrains/stylegan2-pytorch, whose networks are of another kind")
+        keys = ", ".join(str(key)[:40] for key in list(value)[:5]) if isinstance(value, dict) else ""
+        raise Refused(f"holds {keys or 'nothing'}: no networks of a program known here (see docs/weights.md)")
+    if drawing and isinstance(value, dict):
+        needless = NEEDLESS | {name for name in ("G", "g") if f"{name}_ema" in value}
+        value = {key: part for key, part in value.items() if key not in needless}
+    return reader.read(value)
 
 
 def check_shapes(config: ModelConfig, tensors: dict[str, Tensor]) -> None:

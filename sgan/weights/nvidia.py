@@ -7,13 +7,14 @@ ours already.
 import dataclasses
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sgan.config import ModelConfig
+from sgan.config import ConfigError, ModelConfig
 from sgan.networks.ops import LRELU_GAIN, LRELU_SLOPE, normalize_2nd_moment
 from sgan.weights.foreign import MAPPING_LR_MULT, Foreign, check_filter, model_config, shape_of, step_of
 from sgan.weights.torchfile import TensorView
@@ -56,8 +57,14 @@ def views_of(modules: dict[str, dict[str, Any]]) -> dict[str, TensorView]:
     return views
 
 
-def read_nvidia(data: dict) -> Foreign:
-    """Networks of a snapshot {G, D, G_ema}, as far as there."""
+def is_nvidia(value: Any) -> bool:
+    """Whether it is a snapshot of that program, or one network of it."""
+    return any(map(is_network, value.values())) if isinstance(value, dict) else is_network(value)
+
+
+def read_nvidia(data: dict | Record) -> Foreign:
+    """Networks of a snapshot {G, D, G_ema}, as far as there; or of a generator alone."""
+    data = data if isinstance(data, dict) else {"G_ema": data}
     records = {name: data[name] for name in ("G", "D", "G_ema") if is_network(data.get(name))}
     generators = [name for name in ("G_ema", "G") if name in records]
     if not generators:
@@ -146,16 +153,17 @@ def _scale_mapping(modules: dict, tensors: dict[str, Tensor]) -> None:
                 tensors[part] = tensors[part] * ratio
 
 
-def choose_class(foreign: Foreign, index: int) -> Foreign:
+def choose_class(foreign: Foreign, index: int, path: str | Path) -> Foreign:
     """The same networks for one class alone, as networks without classes that compute the same.
 
     The class's share of the first layer of the generator's mapping becomes part of its bias; the discriminator's last
-    layer is multiplied by what its own mapping makes of the class (arXiv 2006.06676, appendix F.1).
+    layer is multiplied by what its own mapping makes of the class (arXiv 2006.06676, appendix F.1). ConfigError naming
+    the networks' file for a class that there is not.
     """
     config = foreign.config
     if not 0 <= index < config.c_dim:
         has = f"classes 0 to {config.c_dim - 1}" if config.c_dim else "no classes"
-        raise Refused(f"has {has}, but class {index} is asked for")
+        raise ConfigError(f"{path} has {has}, but class {index} is asked for")
     networks = {
         name: _d_of_class(tensors, index) if name == "D" else _g_of_class(tensors, index, config.z_dim)
         for name, tensors in foreign.networks.items()

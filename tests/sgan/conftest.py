@@ -1,7 +1,10 @@
-"""Pictures, and a checkpoint of random weights."""
+"""What tests of several folders begin with."""
 
+import desk
 import pytest
-from desk import TINY, draw_pictures
+from foreign_files import nvidia_parts, small_networks, write_nvidia
+from PIL import Image
+from small import TINY, noise, run, write_pictures
 
 from sgan.config import TrainConfig
 from sgan.training.state import TrainState
@@ -11,7 +14,7 @@ from sgan.weights.checkpoint import save_generator
 @pytest.fixture(scope="session")
 def tiny_config():
     """Settings of the smallest network that has coarse and middle layers."""
-    return TrainConfig(**TINY | {"max_step": 2})
+    return TrainConfig(**desk.TINY | {"max_step": 2})
 
 
 @pytest.fixture(scope="session")
@@ -23,4 +26,48 @@ def checkpoint(tmp_path_factory, tiny_config):
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    return draw_pictures(tmp_path_factory.mktemp("pictures"))
+    return desk.draw_pictures(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory):
+    """A folder of 6 pictures of 20 x 20, to be left as it is."""
+    folder = tmp_path_factory.mktemp("pictures") / "faces"
+    write_pictures(folder, 6, 20)
+    return folder
+
+
+@pytest.fixture
+def forty_faces(tmp_path):
+    """A folder of 40 smooth pictures of 16 x 16."""
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for i, picture in enumerate(noise(40, 16, smooth=2)):
+        Image.fromarray(picture).save(folder / f"{i:02d}.png")
+    return folder
+
+
+@pytest.fixture
+def make_state():
+    """A function that makes a tiny fresh state, with changes."""
+    return lambda **changes: TrainState.create(TrainConfig(**{**TINY, **changes}))
+
+
+@pytest.fixture
+def state(make_state):
+    """A tiny fresh state."""
+    return make_state()
+
+
+@pytest.fixture
+def trained(state, noise_batches):
+    """A state after three steps."""
+    run(state, noise_batches(state.config), 12)
+    return state
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory):
+    """(path, G, D): a snapshot pickle of NVIDIA's program."""
+    G, D = small_networks()
+    return write_nvidia(tmp_path_factory.mktemp("snapshot") / "network.pkl", nvidia_parts(G, D)), G, D

@@ -7,9 +7,8 @@ import ipywidgets as widgets
 
 from panels.parts import button, labelled
 from panels.pictures import smooth_enlarge
-from provenance import GENERATED, Mark
+from provenance import GENERATED, Mark, write_bytes
 from sgan.faces.walk import encode_mp4, walk_ws
-from sgan.weights.checkpoint import write_bytes
 
 SIDE = 256  # of the frames at least, pixels
 RATE = 24  # frames per second

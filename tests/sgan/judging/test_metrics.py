@@ -1,22 +1,10 @@
 """Facts of the measures: what a set is to itself, to shifted sets, and small cases against plain computations."""
 
-import json
-import sys
-import types
-
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from PIL import Image
-from skimage.filters import gaussian
+from small import noise
 
-from provenance import read_mark
-from sgan.cli.main import main
-from sgan.config import ConfigError, ModelConfig
-from sgan.data.dataset import open_dataset
-from sgan.judging.checkpoint import Sample, inception_scores, judge
-from sgan.judging.features import N_FEATURES, RandomNetwork, picture_features, resize_square, to_tensor
 from sgan.judging.metrics import (
     PATCHES_PER_PICTURE,
     count_faces,
@@ -31,17 +19,6 @@ from sgan.judging.metrics import (
     sliced_distance,
     swd,
 )
-from sgan.networks.generator import Generator
-from sgan.weights.checkpoint import save_generator
-
-
-def noise(n, side, seed=0, smooth=0.0):
-    """uint8 [n, side, side, 3] of noise, the same in every colour, blurred by `smooth` pixels and stretched again."""
-    values = np.random.default_rng(seed).standard_normal((n, side, side))
-    if smooth:
-        values = gaussian(values, (0, smooth, smooth), mode="wrap")
-        values /= values.std()
-    return np.repeat((values * 40 + 128).clip(0, 255).astype(np.uint8)[..., None], 3, axis=3)
 
 
 def test_the_pyramid_filter_is_the_binomial_one():
@@ -145,39 +122,6 @@ def test_density_and_coverage_facts():
         density_coverage(real[:5], real)
 
 
-def test_the_random_network_never_changes():
-    """A known picture gives known features: the same network on every machine and in every version."""
-    pictures = np.arange(64 * 64 * 3).reshape(1, 64, 64, 3).astype(np.uint8)
-    row = picture_features(pictures)[0]
-    assert row.shape == (N_FEATURES,)
-    assert row[:4].tolist() == pytest.approx(KNOWN_FEATURES, rel=1e-3)
-
-
-KNOWN_FEATURES = [0.217865, 0.116034, 0.299366, -0.252283]
-
-
-def test_features_against_numpy():
-    network = RandomNetwork()
-    x = to_tensor(noise(1, 64, smooth=2))
-    expected = x.numpy()[0].astype(np.float64)
-    for kernel in network.kernels:
-        weights = kernel.numpy().astype(np.float64)
-        padded = np.pad(expected, ((0, 0), (1, 1), (1, 1)))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
-        maps = np.einsum("oikl,ihwkl->ohw", weights, windows)
-        maps = np.where(maps > 0, maps, 0.2 * maps)
-        expected = maps.reshape(len(maps), maps.shape[1] // 2, 2, maps.shape[2] // 2, 2).mean(axis=(2, 4))
-    expected = network.projection.numpy() @ expected.reshape(-1)
-    assert np.allclose(network(x)[0], expected, rtol=1e-3, atol=1e-4)
-
-
-def test_resizing_averages_and_enlarges():
-    images = torch.rand(1, 3, 8, 8)
-    assert torch.allclose(resize_square(images, 4), F.avg_pool2d(images, 2))
-    assert resize_square(images, 16).shape == (1, 3, 16, 16)
-    assert torch.equal(resize_square(images, 8), images)
-
-
 def test_nearest_leaves_itself_out():
     points = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
     values, indices = nearest(points, points, 2, own=np.arange(4))
@@ -204,88 +148,3 @@ def test_faces_are_counted():
 
     face = astronaut()[0:256, 96:352]
     assert count_faces([face, noise(1, 64)[0]]) == [1, 0]
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """40 smooth pictures of 16 x 16."""
-    for i, picture in enumerate(noise(40, 16, smooth=2)):
-        path = tmp_path / "faces" / f"{i:02d}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(picture).save(path)
-    return tmp_path / "faces"
-
-
-def test_memorised_faces_are_found_in_either_direction(folder, tmp_path):
-    dataset = open_dataset(folder, 16, tmp_path / "cache")
-    pixels = dataset.pixels[16]
-    fake = noise(10, 16, seed=5, smooth=2)
-    fake[2], fake[7] = pixels[31], pixels[12][:, ::-1]
-    verdict = judge(Sample(pixels[:10], fake, None, np.arange(10), range(100, 110)), dataset, ["nearest"])
-    first, second = sorted(verdict.values["nearest"]["closest"][:2], key=lambda row: row["seed"])
-    assert (first["seed"], first["name"], first["mirrored"]) == (102, "31.png", False)
-    assert (second["seed"], second["name"], second["mirrored"]) == (107, "12.png", True)
-    assert max(first["distance"], second["distance"]) < 1e-3
-    assert verdict.values["nearest"]["nearer_than_1_percent_of_training"] == pytest.approx(0.2)
-    assert verdict.values["nearest"]["training"]["min"] > 0  # a picture is no neighbour of itself
-    assert verdict.sheet.dtype == np.uint8 and verdict.sheet.ndim == 3
-
-
-def test_the_verdict_on_the_training_images_themselves(folder, tmp_path):
-    dataset = open_dataset(folder, 16, tmp_path / "cache")
-    real = np.asarray(dataset.pixels[16][:20])
-    sample = Sample(real, real, dataset.pixels[16][20:], np.arange(20), range(20))
-    values = judge(sample, dataset, ["swd", "coverage", "octaves"]).values
-    assert (values["density"], values["coverage"], values["high_frequency"]) == (1.0, 1.0, 0.0)
-    assert values["swd"]["mean"] == 0.0 < values["swd_of_training_images"]["mean"]
-    with pytest.raises(ConfigError, match="'beauty' is unknown"):
-        judge(sample, dataset, ["beauty"])
-
-
-def test_the_command_is_deterministic_and_writes_a_marked_sheet(folder, tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("RANDOM_UNREAL_FACE_CACHE", str(tmp_path / "cache"))
-    torch.manual_seed(0)
-    G = Generator(ModelConfig(max_step=2, channel_base=64, channel_max=8, dim_latent=8, n_fc=1))
-    save_generator(G, tmp_path / "g.safetensors", {"nimg": 0, "training": {}})
-    command = ["metrics", "--checkpoint", str(tmp_path / "g.safetensors"), "--image_folder_path", str(folder)]
-    command += ["--n", "10", "--out", str(tmp_path / "out"), "--measures", "swd", "coverage", "octaves", "nearest"]
-    texts = []
-    for _ in range(2):
-        assert main(command) == 0
-        texts.append(capsys.readouterr().out)
-    assert texts[0] == texts[1] == (tmp_path / "out" / "metrics.json").read_text()
-    values = json.loads(texts[0])
-    assert values["resolution"] == 16 and values["n"] == 10 and values["images"] == 40
-    assert 0 <= values["coverage"] <= 1 and values["swd"]["mean"] > 0
-    assert read_mark(tmp_path / "out" / "nearest.png").settings["checkpoint"] == values["checkpoint"]
-    assert main([*command, "--measures", "beauty"]) == 2
-    assert main([*command, "--n", "1"]) == 2
-    assert "n is 1; it must be between 10" in capsys.readouterr().err
-
-
-def test_fid_says_why_it_is_missing(monkeypatch):
-    pictures, notes = noise(10, 16), []
-    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
-    assert inception_scores(pictures, pictures, 0, False, notes) == {"fid": None, "kid": None}
-    assert "not installed" in notes[0]
-
-    def offline(**options):
-        raise OSError("no such host")
-
-    monkeypatch.setitem(sys.modules, "torch_fidelity", types.SimpleNamespace(calculate_metrics=offline))
-    assert inception_scores(pictures, pictures, 0, False, notes) == {"fid": None, "kid": None}
-    assert "cannot be had (no such host)" in notes[1]
-
-
-def test_fid_is_given_generated_against_real(monkeypatch):
-    real, fake, given = noise(10, 16), noise(12, 16, seed=1), {}
-
-    def calculate(**options):
-        given.update(options)
-        return {"frechet_inception_distance": 3.0, "kernel_inception_distance_mean": 0.5}
-
-    monkeypatch.setitem(sys.modules, "torch_fidelity", types.SimpleNamespace(calculate_metrics=calculate))
-    assert inception_scores(real, fake, 4, False, []) == {"fid": 3.0, "kid": 0.5}
-    assert np.array_equal(given["input1"][3].permute(1, 2, 0), fake[3]) and len(given["input1"]) == 12
-    assert np.array_equal(given["input2"][3].permute(1, 2, 0), real[3]) and given["rng_seed"] == 4
-    assert given["input1"][0].dtype == torch.uint8

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from sgan.config import ModelConfig
 from sgan.networks import ops
 
 
@@ -60,11 +61,21 @@ def test_modulated_convolution_gradients():
     assert torch.autograd.gradcheck(layer, (x, weight, styles))
 
 
-@pytest.mark.parametrize("resample", ["fast", "fir"])
-def test_resampling_keeps_a_constant_inside(resample):
-    x = torch.full((1, 2, 8, 8), 3.0)
-    assert torch.allclose(ops.upsample_2d(x, resample)[..., 2:-2, 2:-2], torch.tensor(3.0))
-    assert torch.allclose(ops.downsample_2d(x, resample)[..., 1:-1, 1:-1], torch.tensor(3.0))
+@pytest.mark.parametrize("name", ops.RESAMPLING)
+def test_a_resampling_keeps_a_constant_and_doubles_or_halves(name):
+    way, x = ops.RESAMPLING[name], torch.full((1, 2, 8, 8), 3.0)
+    up, down = way.up(x), way.down(x)
+    assert (up.shape, down.shape) == ((1, 2, 16, 16), (1, 2, 4, 4))
+    assert torch.allclose(up[..., 2:-2, 2:-2], torch.tensor(3.0))
+    assert torch.allclose(down[..., 1:-1, 1:-1], torch.tensor(3.0))
+    conv, one = ops.EqualizedConv2d(2, 5, 3), torch.ones(1, 2)
+    smaller, larger = way.convolve_down(conv, x, 2.0), way.convolve_up(x, conv.weight, one)
+    assert (smaller.shape, larger.shape) == ((1, 5, 4, 4), (1, 5, 16, 16))
+    inside = 2.0 * 3.0 * conv.weight_gain * conv.weight.sum(dim=(1, 2, 3))  # of a constant: the sum of the weights
+    assert torch.allclose(smaller[0, :, 1:-1, 1:-1], inside[:, None, None].expand(-1, 2, 2), rtol=1e-4, atol=1e-4)
+    expected = (3.0 * conv.weight.sum(dim=(1, 2, 3)))[:, None, None].expand(-1, 8, 8)
+    assert torch.allclose(larger[0, :, 4:-4, 4:-4], expected, rtol=1e-4, atol=1e-4)
+    assert name in ModelConfig.__dataclass_fields__["resample"].metadata["choices"] and "\n" not in way.help
 
 
 def test_fir_equals_an_explicit_convolution():
@@ -77,21 +88,21 @@ def test_fir_equals_an_explicit_convolution():
     for i in range(4):
         for j in range(4):
             expected += 4 * taps[i] * taps[j] * padded[0, 0, i : i + 12, j : j + 12]
-    assert (ops.upsample_2d(x, "fir")[0, 0] - expected).abs().max() < 1e-6
+    assert (ops.upsample_fir(x)[0, 0] - expected).abs().max() < 1e-6
     padded = F.pad(x, (1, 1, 1, 1))
     down = sum(taps[i] * taps[j] * padded[0, 0, i : i + 5, j : j + 5] for i in range(4) for j in range(4))[::2, ::2]
-    assert (ops.downsample_2d(x, "fir")[0, 0] - down).abs().max() < 1e-6
+    assert (ops.downsample_fir(x)[0, 0] - down).abs().max() < 1e-6
 
 
 def test_fast_and_fir_upsampling_agree_inside():
     x = torch.randn(1, 3, 8, 8)
-    fast, fir = ops.upsample_2d(x, "fast"), ops.upsample_2d(x, "fir")
+    fast, fir = ops.upsample_bilinear(x), ops.upsample_fir(x)
     assert (fast - fir)[..., 1:-1, 1:-1].abs().max() < 1e-5
 
 
 def test_fast_downsampling_is_the_mean_of_four():
     x = torch.arange(16.0).reshape(1, 1, 4, 4)
-    assert ops.downsample_2d(x, "fast").flatten().tolist() == [2.5, 4.5, 10.5, 12.5]
+    assert ops.downsample_mean(x).flatten().tolist() == [2.5, 4.5, 10.5, 12.5]
 
 
 def test_normalize_2nd_moment_gives_mean_square_one():

@@ -2,47 +2,23 @@
 
 import pytest
 import torch
+from small import TINY, equal, run, weights
 
 from sgan.config import TrainConfig
-from sgan.events import Control, NotCompiled, Stats, Step
-from sgan.launch.run import resolve_precision
+from sgan.events import NotCompiled, Stats, Step
 from sgan.training import arithmetic
 from sgan.training.arithmetic import Arithmetic, Compiled
-from sgan.training.loop import train
 from sgan.training.meter import Meter
 from sgan.training.rescue import restore, snapshot
-from sgan.training.state import TrainState, load_state, save_state
+from sgan.training.state import load_state, save_state
 from sgan.training.step import step
 
-TINY = dict(max_step=1, step=1, n_fc=1, dim_latent=8, channel_base=64, channel_max=8, mini_batch_size=4, n_show_loss=2)
 HALF = torch.float16
-
-
-@pytest.fixture
-def make_state():
-    return lambda **changes: TrainState.create(TrainConfig(**{**TINY, **changes}))
-
-
-def weights(state):
-    return {f"{p}.{n}": t.clone() for p, net in state.networks().items() for n, t in net.state_dict().items()}
-
-
-def equal(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def run(state, batches, until, **kwargs):
-    return list(train(state, batches, Control(), until_nimg=until, save_nimg=10**9, **kwargs))
 
 
 def gradients(optimiser):
     """The gradients of the last update, which Adam's first moment is where beta1 is 0."""
     return torch.cat([entry["exp_avg"].flatten() for entry in optimiser.state.values()])
-
-
-def test_precision_names_a_format():
-    formats = {name: resolve_precision(name, torch.device("cpu")) for name in ("fp32", "bf16", "fp16")}
-    assert formats == {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def test_other_formats_scale_nothing(make_state):
@@ -56,9 +32,9 @@ def test_an_update_that_overflows_is_left_out_and_the_scale_halved(make_state, n
     monkeypatch.setattr(arithmetic, "INIT_SCALE", 2.0**12)
     state, batches = make_state(d_reg_interval=1000), noise_batches(TrainConfig(**TINY))
     state.iteration = 1  # no R1
-    work, meter = Arithmetic(state, HALF), Meter(state.device)
+    work, meter = Arithmetic(state, HALF), Meter()
     work.scaler(term)
-    state.load_scalers({term: {**state.scalers[term].state_dict(), "scale": 2.0**40}})
+    state.take_numbers({"scalers": {term: {**state.scalers[term].state_dict(), "scale": 2.0**40}}})
     before, network = weights(state), getattr(state, term)
     step(work, next(batches), meter)
     names = [f"{term}.{name}" for name, _ in network.named_parameters()]
@@ -69,18 +45,18 @@ def test_an_update_that_overflows_is_left_out_and_the_scale_halved(make_state, n
     other = "G" if term == "D" else "D"
     assert not torch.equal(before[f"{other}.b8.conv0.weight" if other == "D" else "G.mapping.fc0.weight"],
                            after[f"{other}.b8.conv0.weight" if other == "D" else "G.mapping.fc0.weight"])  # fmt: skip
-    state.load_scalers({term: {**state.scalers[term].state_dict(), "scale": 2.0**10}})
+    state.take_numbers({"scalers": {term: {**state.scalers[term].state_dict(), "scale": 2.0**10}}})
     step(work, next(batches), meter)
     assert any(not torch.equal(before[name], weights(state)[name]) for name in names)
 
 
-@pytest.mark.parametrize("changes", [{}, {"pl_weight": 2.0}, {"shared_pass": True}], ids=["r1", "path", "shared"])
+@pytest.mark.parametrize("changes", [{}, {"pl_weight": 2.0}], ids=["r1", "path"])
 def test_float16_gives_the_gradients_of_float32(make_state, noise_batches, changes):
     """At a learning rate of 0; the last updates are those of R1, and of the path length or G's loss."""
     found = []
     for dtype in (torch.float32, HALF):
         state = make_state(d_reg_interval=1, r1_gamma=1.0, learning_rate={8: 0.0}, **changes)
-        step(Arithmetic(state, dtype), next(noise_batches(state.config)), Meter(state.device))
+        step(Arithmetic(state, dtype), next(noise_batches(state.config)), Meter())
         found.append([gradients(state.D_opt), gradients(state.G_opt)])
     for exact, ours in zip(*found):
         assert torch.cosine_similarity(ours, exact, dim=0) > 0.999
@@ -95,7 +71,7 @@ def test_a_weak_penalty_survives_by_its_scale_alone(make_state, noise_batches, m
             monkeypatch.setattr(Arithmetic, "scaler", lambda self, term: None)
         for dtype in (torch.float32, HALF):
             state = make_state(d_reg_interval=1, r1_gamma=1e-5, learning_rate={8: 0.0})
-            step(Arithmetic(state, dtype), next(noise_batches(state.config)), Meter(state.device))
+            step(Arithmetic(state, dtype), next(noise_batches(state.config)), Meter())
             found[scaled, dtype] = state.D_opt.state[state.D.b8.conv1.weight]["exp_avg"].flatten()
     similar = [torch.cosine_similarity(found[s, HALF], found[s, torch.float32], dim=0) for s in (True, False)]
     assert similar[0] > 0.99 > 0.9 > similar[1]
@@ -119,7 +95,7 @@ def test_the_way_back_takes_the_scales_along(make_state, noise_batches):
     state = make_state()
     run(state, noise_batches(state.config), 4, dtype=HALF)
     saved, scales = snapshot(state), {term: s.state_dict() for term, s in state.scalers.items()}
-    state.load_scalers({term: {**values, "scale": 1.0} for term, values in scales.items()})
+    state.take_numbers({"scalers": {term: {**values, "scale": 1.0} for term, values in scales.items()}})
     restore(state, saved)
     assert {term: s.state_dict() for term, s in state.scalers.items()} == scales
 
