@@ -17,6 +17,7 @@ DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-ima
 DISTRIBUTIONS |= {"ai_edge_litert": "ai-edge-litert"}
 # Those bring these:
 DISTRIBUTIONS |= {"IPython": "ipykernel", "traitlets": "ipykernel", "jupyter_server": "voila", "tornado": "voila"}
+DISTRIBUTIONS |= {"mkdocs": "mkdocs-material", "griffe": "mkdocstrings-python"}
 
 
 def pins(*extras: str) -> list[str]:
@@ -59,14 +60,14 @@ def test_conda_environment_agrees():
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_every_python_gets_the_same_distributions_pinned(python):
-    chosen = on(python, pins("lab", "app", "export", "camera", "test"))
-    assert set(chosen) == set(on("3.11", pins("lab", "app", "export", "camera", "test")))
+    chosen = on(python, pins("lab", "app", "export", "docs", "camera", "test"))
+    assert set(chosen) == set(on("3.11", pins("lab", "app", "export", "docs", "camera", "test")))
     assert all(re.fullmatch(r"==[\w.]+", version) for version in chosen.values()), chosen
 
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_pins_that_must_hold(python):
-    chosen = on(python, pins("lab", "app", "export", "camera", "test"))
+    chosen = on(python, pins("lab", "app", "export", "docs", "camera", "test"))
     assert chosen["opencv-python"].startswith("==4.")  # 5.0 samples elsewhere, which moves landmarks
     assert int(chosen["ipykernel"].lstrip("=").split(".")[0]) >= 7  # cells that await stay live
     assert [name for name in chosen if "opencv" in name] == ["opencv-python"]  # any two share one folder
@@ -98,7 +99,8 @@ def imported_roots(folder: str) -> set[str]:
         ("provenance", []),
         ("panels", ["lab", "app"]),
         ("bars", []),
-        ("tests", ["lab", "app", "export", "test"]),
+        ("docs", ["docs"]),
+        ("tests", ["lab", "app", "export", "docs", "test"]),
     ],
 )
 def test_every_import_is_pinned(folder, extras):
