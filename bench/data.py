@@ -61,8 +61,7 @@ def seconds_per_step(state, batches: Iterator, steps: int, dtype) -> float:
 def measure(resolution: int, options: argparse.Namespace) -> dict:
     """One row."""
     from sgan.data.dataset import image_batches, open_dataset
-    from sgan.launch.run import resolve_precision
-    from sgan.networks.device import resolve_device
+    from sgan.networks.device import resolve_device, resolve_precision
     from sgan.training.state import TrainState
 
     device = resolve_device(options.device)

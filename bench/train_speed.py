@@ -7,7 +7,8 @@
 A step is D's and G's update at the default settings and the moving average; R1, at every 16th step, is timed by itself
 and counted as a 16th. The reference design is bench/reference.py. Variants take turns in one process, so that a machine
 whose speed drifts drifts for all; ratios are to the reference. Raw rows are added to bench/results/train_speed.jsonl,
-and the tables of the README are printed. On a GPU also 256 pixels with 16k channel base, torch.compile and CUDA graphs.
+and the tables of docs/training.md are printed. On a GPU also 256 pixels with 16k channel base, torch.compile and CUDA
+graphs.
 """
 
 import argparse
@@ -32,8 +33,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from sgan.config import TrainConfig
-from sgan.launch.run import resolve_precision
-from sgan.networks.device import resolve_device
+from sgan.networks.device import resolve_device, resolve_precision
 from sgan.networks.ops import fir_filter
 from sgan.training.arithmetic import Arithmetic, Compiled
 from sgan.training.meter import Meter

@@ -41,6 +41,7 @@ fan = []
 lab = ["small-lab==1.0"]
 app = []
 export = []
+docs = []
 test = ["small-test==1.0"]
 """
 # Stand-ins for the two commands: they write what the real ones would, and the arguments they were given.
@@ -176,7 +177,7 @@ def test_first_run_installs_and_the_second_has_nothing_to_do(fresh):
     assert "small_train-1.0" in fresh.installed() and "small_test-1.0" not in fresh.installed()
     assert fresh.setup("test").returncode == 0
     assert "small_test-1.0" in fresh.installed()
-    assert [fresh.setup(profile).stdout for profile in ("runtime", "lab", "app", "test")] == [""] * 4
+    assert [fresh.setup(profile).stdout for profile in ("runtime", "lab", "app", "docs", "test")] == [""] * 5
 
 
 def test_changed_pins_are_installed(ready):
@@ -394,7 +395,7 @@ def test_demo_stops_where_a_command_fails(ready, script):
 
 def test_make_alone_names_all_targets(fresh):
     listed = fresh.run("make").stdout
-    assert all(f"make {target}" in listed for target in ("demo", "lab", "app", "test", "clean"))
+    assert all(f"make {target}" in listed for target in ("demo", "lab", "app", "docs", "test", "clean"))
 
 
 def test_clean_keeps_pictures_and_checkpoints(ready):

@@ -13,12 +13,13 @@ from packaging.specifiers import SpecifierSet
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("sgan", "faceswap", "graphs", "provenance", "panels", "bars")
 LAB = ("train", "fan", "lab")  # what requirements.txt and environment.yml hold beside the core
-ALL = (*LAB, "app", "export", "camera", "test")
+ALL = (*LAB, "app", "export", "docs", "camera", "test")
 PYTHONS = ["3.10", "3.11", "3.12"]
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-image", "face_alignment": "face-alignment"}
 DISTRIBUTIONS |= {"ai_edge_litert": "ai-edge-litert"}
 # Those bring these:
 DISTRIBUTIONS |= {"IPython": "ipykernel", "traitlets": "ipykernel", "jupyter_server": "voila", "tornado": "voila"}
+DISTRIBUTIONS |= {"mkdocs": "mkdocs-material", "griffe": "mkdocstrings-python"}
 
 
 def pins(*extras: str) -> list[str]:
@@ -107,6 +108,7 @@ def imported_roots(folder: str) -> set[str]:
         ("provenance", []),
         ("panels", ["lab", "app"]),
         ("bars", []),
+        ("docs", ["docs"]),
         ("tests", ALL),
     ],
 )

@@ -1,4 +1,4 @@
-"""What the README shows of `from sgan import ...`."""
+"""What the manual shows of `from sgan import ...`."""
 
 import re
 from pathlib import Path
@@ -11,8 +11,8 @@ from sgan.training.state import load_state
 
 
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
-@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
-def test_the_python_lines_of_the_readme_work_as_written(name, faces, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["docs/training.md"])
+def test_the_python_lines_of_a_page_work_as_written(name, faces, tmp_path, monkeypatch):
     """In a folder with the pictures, with a preset that is small."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
     (code,) = [block for block in blocks if "from sgan import" in block]
