@@ -67,19 +67,25 @@ def make_commands(folder: Path) -> dict[str, Command]:
     }
 
 
-def time_rounds(commands: dict[str, Command], rounds: int, folder: Path) -> dict[str, list[float]]:
-    """Seconds of every command, {name: [rounds]}, after one round that does not count."""
+def processor_time() -> float:
+    """Seconds that ended processes have computed, which other work on the machine lengthens less than their time."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def time_rounds(commands: dict[str, Command], rounds: int, folder: Path) -> dict[str, list[tuple[float, float]]]:
+    """(seconds, processor seconds) of every command, {name: [rounds]}, after one round that does not count."""
     environment = os.environ | {"RANDOM_UNREAL_FACE_CACHE": str(folder / "cache"), "PYTHONDONTWRITEBYTECODE": ""}
-    times: dict[str, list[float]] = {name: [] for name in commands}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for number in range(rounds + 1):
         for name, command in commands.items():
-            began = time.perf_counter()
+            began, computed = time.perf_counter(), processor_time()
             run = [sys.executable, *command.words]
             done = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise RuntimeError(f"{name} failed: {done.stderr.strip()[-300:]}")
             if number:
-                times[name].append(time.perf_counter() - began)
+                times[name].append((time.perf_counter() - began, processor_time() - computed))
     return times
 
 
@@ -91,14 +97,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         commands = make_commands(Path(folder))
         times = time_rounds(commands, options.rounds, Path(folder))
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    print(f"{'command':18} {'seconds':>8} {'ratio':>6} to      bar")
-    rows = {}
+    rows: dict[str, dict] = {}
+    print(f"{'command':18} {'seconds':>8} {'ratio':>6} {'computed':>9} {'ratio':>6} to      bar")
     for name, command in commands.items():
-        ratio = medians[name] / medians[command.base] if command.base else 1.0
-        rows[name] = {"seconds": round(medians[name], 3), "base": command.base, "ratio": round(ratio, 3)}
+        wall, computed = (statistics.median(values) for values in zip(*times[name], strict=True))
+        base = rows.get(command.base, {"seconds": wall, "computed": computed})
+        ratios = wall / base["seconds"], computed / base["computed"]
+        rows[name] = {"seconds": wall, "computed": computed, "base": command.base, "ratios": ratios}
         bar = f"ratio {command.ratio}" if command.ratio else f"{command.seconds} s" if command.seconds else ""
-        print(f"{name:18} {medians[name]:8.2f} {ratio:6.2f} {command.base:7} {bar:10} {command.help}")
+        numbers = f"{wall:8.2f} {ratios[0]:6.2f} {computed:9.2f} {ratios[1]:6.2f}"
+        print(f"{name:18} {numbers} {command.base:7} {bar:10} {command.help}")
     row = {"cores": os.cpu_count(), "rounds": options.rounds, "load": os.getloadavg()[0], "commands": rows}
     with open(RESULTS, "a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
