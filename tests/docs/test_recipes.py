@@ -2,7 +2,9 @@
 
 import shlex
 import shutil
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ each_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.s
 
 def run(script: Path, *words: str | Path) -> subprocess.CompletedProcess:
     command = ["sh", str(script), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # its python trains
+    environment = os.environ | {"PATH": path}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 @each_recipe
