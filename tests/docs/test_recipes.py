@@ -1,8 +1,8 @@
 """The scripts in runs/ and every command that a page shows: parsed by the parsers they are for."""
 
+import os
 import shlex
 import shutil
-import os
 import subprocess
 import sys
 from pathlib import Path
