@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 MAX_STEP = 8  # 1024 x 1024
+DETAIL_SCALE = 4  # by which the detail network lengthens the sides of a picture
 RESOLUTIONS = tuple(2 ** (step + 2) for step in range(MAX_STEP + 1))
 R1_GAMMA_PER_PIXEL = 0.0002  # r1_gamma = 0.0002 * resolution^2 / batch_size, arXiv 2006.06676, appendix C
 STATE_PATTERN = "state-" + "[0-9]" * 9 + ".safetensors"  # training states in a run folder

@@ -138,9 +138,13 @@ class Finished(Event):
 
 
 class Control:
-    """Mailbox of a running training. Any thread may post; the loop empties it once per iteration."""
+    """Mailbox of a running training. Any thread may post; the loop empties it once per iteration.
 
-    def __init__(self):
+    hparams: settings of the training's kind, whose `changed` knows names and ranges.
+    """
+
+    def __init__(self, hparams: Any = None):
+        self._hparams = HParams() if hparams is None else hparams
         self._patches: deque[dict[str, Any]] = deque()
         self.stopped = False
         self._paused_at: float | None = None
@@ -148,7 +152,7 @@ class Control:
 
     def set(self, **patch: Any) -> None:
         """Asks for new values from the next iteration on; ConfigError at once for a wrong name or value."""
-        HParams().changed(patch)
+        self._hparams.changed(patch)
         self._patches.append(patch)
 
     def stop(self) -> None:

@@ -102,7 +102,7 @@ def imported_roots(folder: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("sgan", ["train", "lab", "export"]),
+        ("sgan", ["train", "lab", "export", "judge"]),
         ("faceswap", ["train", "fan", "lab", "camera"]),
         ("graphs", []),
         ("provenance", []),

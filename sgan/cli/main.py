@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sgan.cli.convert import add_convert
+from sgan.cli.detail import add_train_detail
 from sgan.cli.judge import add_inspect, add_metrics
 from sgan.cli.progress import drive
 from sgan.cli.sample import add_sample
@@ -64,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sgan", description="People who do not exist.")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_train(commands.add_parser("train", help="train on a folder of faces", allow_abbrev=False))
+    add_train_detail(commands.add_parser("train-detail", help="train the network that adds detail", allow_abbrev=False))
     add_sample(commands.add_parser("sample", help="draw faces from a checkpoint", allow_abbrev=False))
     add_convert(commands.add_parser("convert", help="turn a checkpoint into another format", allow_abbrev=False))
     add_inspect(commands.add_parser("inspect", help="look through a folder of pictures", allow_abbrev=False))

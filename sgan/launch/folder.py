@@ -3,9 +3,10 @@
 import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 from provenance import remove_leftovers, write_bytes
-from sgan.config import STATE_PATTERN, ConfigError, TrainConfig, to_dict
+from sgan.config import STATE_PATTERN, ConfigError, to_dict
 from sgan.data.dataset import Dataset
 from sgan.training.logs import LOGS
 from sgan.weights.files import BEST_NAME, GENERATOR_NAME
@@ -62,7 +63,7 @@ def set_aside(run_dir: Path) -> Path | None:
     return target
 
 
-def begin_run(run_dir: Path, config: TrainConfig, dataset: Dataset) -> None:
+def begin_run(run_dir: Path, config: Any, dataset: Dataset) -> None:
     """Removes what a killed run left; writes config.json, and bad_images.txt when files had to be left out."""
     remove_leftovers(run_dir)
     write_bytes(run_dir / "config.json", (json.dumps(to_dict(config), indent=1) + "\n").encode())

@@ -71,7 +71,7 @@ class TrainState:
         G, D = Generator(config.model), Discriminator(config.model)
         G_ema = copy.deepcopy(G).eval().requires_grad_(False)
         G, D, G_ema = G.to(device), D.to(device), G_ema.to(device)
-        return cls(config, config.hparams, device, G, D, G_ema, _adam(G), _adam(D))
+        return cls(config, config.hparams, device, G, D, G_ema, make_adam(G), make_adam(D))
 
     def numbers(self) -> dict[str, Any]:
         """What training changes beside tensors and settings, as plain types."""
@@ -112,7 +112,8 @@ class Adam(torch.optim.Adam):
         inspect.unwrap(torch.optim.Adam.step)(self)
 
 
-def _adam(network: torch.nn.Module) -> Adam:
+def make_adam(network: torch.nn.Module) -> Adam:
+    """The optimiser of a network; the learning rate is set at every step."""
     return Adam(network.parameters(), lr=0.0, betas=(0.0, ADAM_BETA2), eps=ADAM_EPS, fused=True)
 
 

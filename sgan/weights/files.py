@@ -136,7 +136,7 @@ def read_header(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
         raise CheckpointError(f"{path} is damaged: its header cannot be read") from None
     if version > FORMAT_VERSION:
         raise CheckpointError(f"{path} has format version {version}; update the project to read it")
-    if kind not in ("state", "generator"):
+    if kind not in ("state", "generator", "detail", "detail state"):
         raise CheckpointError(
             f"{path} is a {kind[:40]}, which this version does not know; update the project to read it"
         )

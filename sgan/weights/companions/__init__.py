@@ -1,0 +1,1 @@
+"""Files of the networks beside the generator: the detail network, and EfficientNet to judge pictures with."""
