@@ -1,6 +1,6 @@
 """Draws the pictures of docs/swap.md: what each option does, on the astronaut of scikit-image.
 
-python bench/swap_pictures.py --src results/face.png [--out docs/img]
+python bench/swap_pictures.py --src results/face.png [--out img]
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
     """Writes one picture for each row."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--src", required=True, help="a face, best one that the project has made")
-    parser.add_argument("--out", default=str(ROOT / "docs" / "img"), help="folder")
+    parser.add_argument("--out", default=str(ROOT / "img"), help="folder")
     args = parser.parse_args()
     photo = np.ascontiguousarray(data.astronaut())
     grey = np.repeat(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[:, :, None], 3, 2)

@@ -1,6 +1,6 @@
 """Draws the pictures of docs/tour: runs its commands on photos that come with packages, and keeps small sheets.
 
-python bench/tour_pictures.py --work results/tour [--out docs/img] [--only film shop]
+python bench/tour_pictures.py --work results/tour [--out img] [--only film shop]
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> None:
     tours = {"start": draw_start, "shop": draw_shop, "film": draw_film, "game": draw_game, "research": draw_research}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="folder for what the commands write")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "img", help="folder of the pictures")
+    parser.add_argument("--out", type=Path, default=ROOT / "img", help="folder of the pictures")
     parser.add_argument("--only", nargs="+", choices=tours, default=list(tours), help="which tours (default: all)")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)

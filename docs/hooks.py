@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))  # the code that the site tells of
 
 PACKAGES = ("sgan", "faceswap", "graphs", "provenance", "panels", "bars")
 OUTSIDE = ("CONTRIBUTING.md", "checkpoints/faces/README.md")  # pages of the site that do not lie in docs/
-PICTURES = "checkpoints/faces/*.[jp][pn]g"
+PICTURES = ("img/*.*", "checkpoints/faces/*.[jp][pn]g")
 COMMANDS = {
     "python -m sgan": ("sgan.cli.main", []),
     "python faceswap/main.py": ("faceswap.cli.photo", []),
@@ -147,10 +147,10 @@ def on_config(config: Any) -> Any:
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Adds the pages of names, the pages outside docs/ and their pictures."""
+    """Adds the pages of names, the pages outside docs/ and the pictures, none of which lie there."""
     for folder, modules in folders().items():
         files.append(File.generated(config, f"python/{folder}.md", content=reference(folder, modules)))
-    for path in [ROOT / name for name in OUTSIDE] + sorted(ROOT.glob(PICTURES)):
+    for path in [*map(ROOT.joinpath, OUTSIDE), *(path for kind in PICTURES for path in sorted(ROOT.glob(kind)))]:
         files.append(File.generated(config, path.relative_to(ROOT).as_posix(), abs_src_path=str(path)))
     return files
 

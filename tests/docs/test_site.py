@@ -145,7 +145,7 @@ def test_every_choice_of_a_table_is_on_its_page(pages, site):
 
 
 def test_every_room_is_drawn():
-    drawing = (ROOT / "docs" / "img" / "house.svg").read_text(encoding="utf-8")
+    drawing = (ROOT / "img" / "house.svg").read_text(encoding="utf-8")
     for package, *inner in (folder.split(".") for folder in hooks.folders()):
         room = package if package in LEAVES else [package, *inner][:2][-1]
         assert re.search(rf"\b{room}\b", drawing), room
@@ -166,7 +166,7 @@ def test_names_on_a_page_exist(page):
         assert (ROOT / path).exists(), path
 
 
-@pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "img").glob("*.jpg")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("picture", sorted((ROOT / "img").glob("*.jpg")), ids=lambda path: path.stem)
 def test_pictures_carry_their_mark_and_are_used(picture):
     from provenance import read_mark
 
@@ -187,5 +187,6 @@ def test_links_hold_in_the_repository_and_on_the_site():
     assert hooks.turned("../CONTRIBUTING.md", "house.md") == "CONTRIBUTING.md"
     assert hooks.turned("../../checkpoints/faces/README.md", "tour/game.md") == "../checkpoints/faces/README.md"
     assert hooks.turned("docs/house.md", "CONTRIBUTING.md") == "house.md"
-    assert hooks.turned("img/a.jpg", "swap.md") == "img/a.jpg"
+    assert hooks.turned("../img/a.jpg", "swap.md") == "img/a.jpg"
+    assert hooks.turned("../../img/a.jpg", "tour/shop.md") == "../img/a.jpg"
     assert hooks.turned("grid.jpg", "checkpoints/faces/README.md") == "grid.jpg"
