@@ -18,8 +18,8 @@ SAME = 0.3  # intersection / union from which two boxes are averaged
 POINTS = 6  # right eye, left eye, nose, mouth, ears
 
 
-class Kind(NamedTuple):
-    """What is particular to one network."""
+class Detector(NamedTuple):
+    """An entry of DETECTORS: what is particular to one network."""
 
     help: str
     side: int  # of its picture
@@ -28,8 +28,8 @@ class Kind(NamedTuple):
 
 
 DETECTORS = {
-    SHORT_RANGE: Kind("faces that fill much of the picture", 128, ((16, 2), (8, 6)), 0.5),
-    FULL_RANGE: Kind("faces down to about a twentieth of the picture", 192, ((48, 1),), 0.6),
+    SHORT_RANGE: Detector("faces that fill much of the picture", 128, ((16, 2), (8, 6)), 0.5),
+    FULL_RANGE: Detector("faces down to about a twentieth of the picture", 192, ((48, 1),), 0.6),
 }
 
 
@@ -71,7 +71,7 @@ class FaceDetector:
         return Found(pixels[:, :2].reshape(-1, 4), pixels[:, 2:], scores)
 
 
-def _anchors(kind: Kind) -> np.ndarray:
+def _anchors(kind: Detector) -> np.ndarray:
     """Returns the centres [N, 2] of the cells that the boxes are told from, in parts of the picture's side."""
     grids = []
     for cells, boxes in kind.cells:

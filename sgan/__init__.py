@@ -6,17 +6,18 @@ from sgan import TrainConfig, load_generator, train
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sgan.config import PRESETS, ConfigError, HParams, ModelConfig, TrainConfig
+    from sgan.config import ConfigError, HParams, ModelConfig, TrainConfig
     from sgan.events import Control
     from sgan.faces.sampling import draw_images, seeds_to_ws
     from sgan.launch.run import run_training
     from sgan.launch.run import run_training as train
+    from sgan.presets import PRESETS
     from sgan.training.state import TrainState
     from sgan.weights.checkpoint import load_generator
     from sgan.weights.files import CheckpointError
 
 _HOMES = {
-    "PRESETS": "config",
+    "PRESETS": "presets",
     "ConfigError": "config",
     "HParams": "config",
     "ModelConfig": "config",

@@ -23,7 +23,7 @@ FLOORS = {
         {"training", "faces"},
         {"weights"},
         {"networks", "data"},
-        {"events", "viz"},
+        {"events", "viz", "presets"},
         {"config"},
     ],
     "faceswap": [

@@ -64,7 +64,7 @@ def poisson(face: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarra
     return feather(bent, target, np.minimum(1, 4 * mask))
 
 
-class Kind(NamedTuple):
+class Blend(NamedTuple):
     """An entry of BLENDS: join(face, target, mask) -> the picture, as `feather` says."""
 
     join: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -72,6 +72,6 @@ class Kind(NamedTuple):
 
 
 BLENDS = {
-    "feather": Kind(feather, "the face fades out"),
-    "poisson": Kind(poisson, "its colours bend to those around it"),
+    "feather": Blend(feather, "the face fades out"),
+    "poisson": Blend(poisson, "its colours bend to those around it"),
 }

@@ -29,7 +29,7 @@ def auto(sight: Sight) -> np.ndarray:
     return mask.clip(max=sight.uncovered()) * sight.beside_rims()
 
 
-class Kind(NamedTuple):
+class Mask(NamedTuple):
     """An entry of MASKS: draw(sight) -> float32 [h, w] in [0, 1], the share of the source at each pixel of the grid."""
 
     draw: Callable[[Sight], np.ndarray]
@@ -37,7 +37,7 @@ class Kind(NamedTuple):
 
 
 MASKS = {
-    "auto": Kind(auto, "the face without hair and without what lies over it"),
-    "oval": Kind(oval, "all of it"),
-    "brows": Kind(brows, "below the brows"),
+    "auto": Mask(auto, "the face without hair and without what lies over it"),
+    "oval": Mask(oval, "all of it"),
+    "brows": Mask(brows, "below the brows"),
 }

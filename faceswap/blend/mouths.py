@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from faceswap.blend.mask import Sight
 
 
-class Kind(NamedTuple):
+class Mouth(NamedTuple):
     """An entry of MOUTHS: keep(sight) -> how much of the target's mouth is kept, 0 to 1."""
 
     keep: Callable[[Sight], float]
@@ -17,7 +17,7 @@ class Kind(NamedTuple):
 
 
 MOUTHS = {
-    "auto": Kind(lambda sight: sight.teeth_lacking(), "when the new face has none to show"),
-    "always": Kind(lambda sight: 1.0, "whatever it shows"),
-    "never": Kind(lambda sight: 0.0, "not at all"),
+    "auto": Mouth(lambda sight: sight.teeth_lacking(), "when the new face has none to show"),
+    "always": Mouth(lambda sight: 1.0, "whatever it shows"),
+    "never": Mouth(lambda sight: 0.0, "not at all"),
 }

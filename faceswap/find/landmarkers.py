@@ -25,16 +25,16 @@ def fan(notice: Notice | None) -> Landmarker:
     return FanLandmarker(notice)
 
 
-class Kind(NamedTuple):
-    """An entry of LANDMARKERS."""
+class Finder(NamedTuple):
+    """An entry of LANDMARKERS: make(notice) -> the landmarker, which tells a line before it fetches anything."""
 
     make: Callable[[Notice | None], Landmarker]
     help: str
 
 
 LANDMARKERS = {
-    "mesh": Kind(mesh, "MediaPipe's Face Mesh, 468 points"),
-    "fan": Kind(fan, "face-alignment, 68 points; fetches its weights at the first time"),
+    "mesh": Finder(mesh, "MediaPipe's Face Mesh, 468 points"),
+    "fan": Finder(fan, "face-alignment, 68 points; fetches its weights at the first time"),
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bars import progress_bar
-from sgan.config import ConfigError
+from sgan.config import ConfigError, resolution_of
 from sgan.judging.measures import MEASURES
 
 
@@ -77,7 +77,7 @@ def run_metrics(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     check_measures(measures)
     device = resolve_device(options.device)
     G = load_generator(options.checkpoint, device)
-    dataset = open_dataset(options.image_folder_path, 2 ** (G.trained_step + 2), progress=bar("decoding", "img"))
+    dataset = open_dataset(options.image_folder_path, resolution_of(G.trained_step), progress=bar("decoding", "img"))
     sample = draw_sample(G, dataset, options.n, options.seed, options.truncation_psi, bar("drawing", "face"))
     say = lambda text: print(f"measuring: {text}", file=sys.stderr)  # noqa: E731
     verdict = judge(sample, dataset, measures, options.seed, device, say)

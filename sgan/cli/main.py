@@ -19,7 +19,6 @@ from sgan.config import (
     DEFAULT_LEARNING_RATE,
     FOREIGN_NAME,
     NO_TORCH,
-    PRESETS,
     STATE_PATTERN,
     ConfigError,
     HParams,
@@ -29,6 +28,7 @@ from sgan.config import (
     parse_by_resolution,
 )
 from sgan.launch.crew import Crew, end_with_crew
+from sgan.presets import PRESETS
 
 TRAINING = {"torch", "torchvision", "tensorboardX"}  # what the extra `train` brings
 

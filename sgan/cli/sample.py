@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bars import progress_bar
-from sgan.config import DEFAULT_CHECKPOINT, ConfigError
+from sgan.config import DEFAULT_CHECKPOINT, ConfigError, resolution_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 MAX_SEED = 2**32 - 1
@@ -86,7 +86,7 @@ def run_sample(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     if wrong:
         raise ConfigError(f"style_mixing names layer {wrong[0]}; layers of this checkpoint go from {low} to {high}")
     paths = _write_samples(G, options, seeds, single)
-    size = options.resolution or 2 ** (G.trained_step + 2)
+    size = options.resolution or resolution_of(G.trained_step)
     note = _enlarged(G, size)
     if single:
         print(f"1 face of {size}x{size} pixels{note}: {paths[0]}")
@@ -97,7 +97,7 @@ def run_sample(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 def _enlarged(G: Any, size: int) -> str:
     """What to say when pictures are larger than the network draws them."""
-    drawn = 2 ** (G.trained_step + 2)
+    drawn = resolution_of(G.trained_step)
     return f", up-sampled from {drawn} by Lanczos" if size > drawn else ""
 
 

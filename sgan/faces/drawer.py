@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from sgan.config import NO_TORCH, ModelConfig
+from sgan.config import NO_TORCH, ModelConfig, resolution_of
 from sgan.networks.light import SYNTHESIS, LightMapping, part_of
 from sgan.networks.normals import TorchNormals
 from sgan.viz import to_levels, to_uint8
@@ -173,7 +173,7 @@ class TorchDrawer:
 
     def style_weights(self, layer: int) -> np.ndarray:
         """See Drawer."""
-        block = getattr(self.G.synthesis, f"b{2 ** (layer + 2)}")
+        block = getattr(self.G.synthesis, f"b{resolution_of(layer)}")
         convs = [conv for name in ("conv0", "conv1") if (conv := getattr(block, name, None)) is not None]
         return np.concatenate([(conv.affine.weight * conv.affine.weight_gain).detach().cpu().numpy() for conv in convs])
 

@@ -2,37 +2,21 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from sgan.config import ConfigError
+from sgan.config import ConfigError, resolution_of
 from sgan.data.dataset import Dataset
 from sgan.faces.sampling import draw_images, seeds_to_ws
-from sgan.judging.features import picture_features
+from sgan.judging.evidence import Evidence, Sample
 from sgan.judging.measures import MEASURES
 from sgan.judging.metrics import NEIGHBOURS
 from sgan.networks.generator import Generator
 from sgan.training.state import TrainState
 
 MIN_IMAGES = 2 * NEIGHBOURS
-
-
-@dataclass
-class Sample:
-    """What is compared, uint8 [n, R, R, 3]: real and as many generated ones; and if there are enough, other real ones.
-
-    real_at: indices of `real` in the dataset; seeds: of the generated ones.
-    """
-
-    real: np.ndarray
-    fake: np.ndarray
-    others: np.ndarray | None
-    real_at: np.ndarray
-    seeds: range
 
 
 @dataclass
@@ -58,7 +42,7 @@ def draw_sample(
     others False there are no other real ones. Memory: 3 R^2 bytes for each picture of each kind.
     ValueError for a data set that has too few or not this resolution.
     """
-    side = 2 ** (G.trained_step + 2)
+    side = resolution_of(G.trained_step)
     if side not in dataset.pixels or min(n, len(dataset)) < MIN_IMAGES:
         raise ValueError(f"{min(n, len(dataset))} images of {side} x {side}: at least {MIN_IMAGES} are needed")
     n = min(n, len(dataset))
@@ -101,33 +85,6 @@ def check_measures(measures: Iterable[str]) -> None:
     """ConfigError for a measure that is none of MEASURES."""
     if unknown := sorted(set(measures) - set(MEASURES)):
         raise ConfigError(f"measure {unknown[0]!r} is unknown; choose among {', '.join(MEASURES)}")
-
-
-@dataclass
-class Evidence:
-    """What a measure may look at: the sample and the data set that it is from."""
-
-    sample: Sample
-    dataset: Dataset
-    seed: int = 0
-    device: torch.device | str = "cpu"
-    sheet: np.ndarray | None = None
-
-    @cached_property
-    def _real(self) -> Tensor:
-        return picture_features(self.sample.real, self.device)
-
-    def _scaled(self, features: Tensor) -> Tensor:
-        return (features - self._real.mean(dim=0)) / self._real.std(dim=0).clamp_min(1e-12)
-
-    @property
-    def real_features(self) -> Tensor:
-        """`features` of the real pictures, which are measured once."""
-        return self._scaled(self._real)
-
-    def features(self, pictures: np.ndarray, mirrored: bool = False) -> Tensor:
-        """Features [N, D] of uint8 pictures [N, R, R, 3], in units of their deviation over the real ones."""
-        return self._scaled(picture_features(pictures, self.device, mirrored))
 
 
 def judge(

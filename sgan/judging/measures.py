@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from sgan.judging.checkpoint import Evidence
+    from sgan.judging.evidence import Evidence
 
 
 def measure_swd(evidence: "Evidence") -> dict[str, Any]:

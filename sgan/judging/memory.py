@@ -1,18 +1,16 @@
 """Whether a generator repeats its training images: how near its faces come to them, and a sheet of the nearest."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from sgan.judging.evidence import Evidence
 from sgan.judging.metrics import nearest
 from sgan.viz import make_grid
-
-if TYPE_CHECKING:
-    from sgan.judging.checkpoint import Evidence
 
 MAX_COMPARED = 50_000  # training images among which the nearest are looked for
 MEMORISED = 1.0  # per cent of training images that are nearer to another one than this distance
@@ -20,7 +18,7 @@ SHEET_ROWS, SHEET_NEAREST = 12, 5
 CELL, STRIP = 96, 14  # pixels: smallest side of a picture on the sheet, and the line of text below it
 
 
-def judge_memory(evidence: "Evidence") -> tuple[dict[str, Any], np.ndarray]:
+def judge_memory(evidence: Evidence) -> tuple[dict[str, Any], np.ndarray]:
     """({how near generated and training images come to the (other) training images}, the sheet).
 
     Training shows pictures mirrored too, so a face counts as near in whichever direction it is nearer.

@@ -8,7 +8,7 @@ from typing import Any
 from provenance import remove_leftovers, write_bytes
 from sgan.config import STATE_PATTERN, ConfigError, to_dict
 from sgan.data.dataset import Dataset
-from sgan.training.logs import LOGS
+from sgan.training.keeper import LOGS
 from sgan.weights.files import BEST_NAME, GENERATOR_NAME
 
 try:

@@ -17,7 +17,7 @@ from provenance import GENERATED, Mark, write_bytes, write_image
 from sgan.config import TrainConfig, resolution_of, to_dict
 from sgan.events import Changed, Event, Finished, Grid, Measured, RolledBack, Stats
 from sgan.faces.sampling import seed_to_z
-from sgan.training.logs import LOGS, read_rows, truncate_rows
+from sgan.training.keeper import LOGS, read_rows, truncate_rows
 from sgan.training.state import TrainState
 from sgan.viz import plot_losses
 from sgan.weights.checkpoint import save_generator

@@ -20,7 +20,7 @@ from sgan.launch.resume import open_state
 from sgan.networks.device import own_device, resolve_device, resolve_precision
 from sgan.networks.ops import group_of
 from sgan.training.arithmetic import Compiled
-from sgan.training.logs import write_journal
+from sgan.training.keeper import write_journal
 from sgan.training.loop import draw_grid, train
 from sgan.training.state import TrainState
 from sgan.training.workers import rank, reason_of, world

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sgan.config import ModelConfig
+from sgan.config import ModelConfig, resolution_of
 from sgan.networks.gains import LRELU_GAIN, LRELU_SLOPE, SKIP_GAIN
 from sgan.networks.ops import RESAMPLING, EqualizedConv2d, EqualizedLinear, clamp, minibatch_stddev
 
@@ -133,13 +133,13 @@ class Discriminator(nn.Module):
         """
         step = self.max_step if step is None else step
         img = img.to(dtype=dtype, memory_format=torch.channels_last)
-        x = getattr(self, f"b{2 ** (step + 2)}").from_rgb(img)
+        x = getattr(self, f"b{resolution_of(step)}").from_rgb(img)
         for level in range(step, self.min_step, -1):
-            x = getattr(self, f"b{2 ** (level + 2)}")(x)
-            below = getattr(self, f"b{2 ** (level + 1)}")
+            x = getattr(self, f"b{resolution_of(level)}")(x)
+            below = getattr(self, f"b{resolution_of(level - 1)}")
             if self.sums_colours:
                 img = self.halve(img)
                 x = torch.add(below.from_rgb(img), x, alpha=alpha if level == step else 1.0)
             elif level == step and alpha < 1.0:
                 x = below.from_rgb(self.halve(img)).lerp(x, alpha)
-        return getattr(self, f"b{2 ** (self.min_step + 2)}")(x)
+        return getattr(self, f"b{resolution_of(self.min_step)}")(x)

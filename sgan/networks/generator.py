@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sgan.config import ModelConfig
+from sgan.config import ModelConfig, resolution_of
 from sgan.networks.discriminator import Discriminator
 from sgan.networks.gains import LRELU_GAIN, LRELU_SLOPE, MAPPING_LR_MULT, SKIP_GAIN
 from sgan.networks.ops import (
@@ -232,7 +232,7 @@ class SynthesisNetwork(BlockPerResolution):
         x = img = None
         first = 0
         for level in range(self.min_step, step + 1):
-            block = getattr(self, f"b{2 ** (level + 2)}")
+            block = getattr(self, f"b{resolution_of(level)}")
             block_ws = ws[:, first : first + block.num_conv + 1]
             first += block.num_conv
             x, img = block(x, img, block_ws, noise_mode, alpha if level == step else 1.0, dtype)

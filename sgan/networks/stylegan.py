@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sgan.config import ModelConfig
+from sgan.config import ModelConfig, resolution_of
 from sgan.networks.gains import INSTANCE_EPS, LRELU_GAIN, LRELU_SLOPE
 from sgan.networks.ops import EqualizedConv2d, EqualizedLinear, normal, upsample_bilinear
 
@@ -127,9 +127,9 @@ class AdainSynthesis(BlockPerResolution):
         step = self.max_step if step is None else step
         x = before = None
         for level in range(self.min_step, step + 1):
-            block = getattr(self, f"b{2 ** (level + 2)}")
+            block = getattr(self, f"b{resolution_of(level)}")
             first = 2 * (level - self.min_step)
-            before, below = x, getattr(self, f"b{2 ** (level + 1)}", None)
+            before, below = x, getattr(self, f"b{resolution_of(level - 1)}", None)
             x = block(None if x is None else upsample_bilinear(x), ws[:, first : first + 2], noise_mode, dtype)
         img = block.to_rgb(x)
         if alpha < 1.0 and before is not None:  # a 1x1 convolution may as well come before the up-sampling

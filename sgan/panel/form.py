@@ -12,7 +12,6 @@ from panels.pages import Panel
 from panels.parts import labelled
 from sgan.config import (
     DEFAULT_LEARNING_RATE,
-    PRESETS,
     RESOLUTIONS,
     ConfigError,
     HParams,
@@ -21,6 +20,7 @@ from sgan.config import (
     from_dict,
     resolution_of,
 )
+from sgan.presets import PRESETS
 
 PRESET_NAMES = {preset.title: name for name, preset in PRESETS.items()}
 GROUPS = (("Data and run", TrainConfig), ("Live", HParams), ("Networks", ModelConfig))

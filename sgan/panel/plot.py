@@ -10,7 +10,7 @@ from panels.parts import ImageView, observe
 from panels.pictures import to_png
 from sgan.events import Changed, Opened, RolledBack, Stats
 from sgan.panel.text import patch_text
-from sgan.training.logs import read_rows
+from sgan.training.keeper import read_rows
 from sgan.viz import plot_losses
 
 SHARE = 0.1  # of the time may go into drawing

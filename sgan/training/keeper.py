@@ -1,19 +1,25 @@
-"""What a training leaves in its folder while it runs: states when they are due, the best of them, logs."""
+"""What a training leaves in its folder while it runs: states when they are due, the best of them, logs.
 
+A log has one JSON object a line, each with the image count "nimg" that it belongs to.
+"""
+
+import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from provenance import write_bytes
 from sgan.config import STATE_PATTERN
 from sgan.events import Saved, SaveFailed, Step
-from sgan.training.logs import LOGS, append_row, truncate_rows
-from sgan.training.rescue import CHECK_INTERVAL
+from sgan.training.meter import CHECK_INTERVAL
 from sgan.training.state import TrainState, save_state, write_state
 from sgan.weights.files import BEST_NAME, CheckpointError, nimg_of, read_header
 
+JOURNAL = "hparams.jsonl"
+LOGS = ("stats.jsonl", JOURNAL, "metrics.jsonl")  # of a run folder
 RETRY_INTERVAL = 100  # iterations until a save that failed is tried again
 
 
@@ -106,3 +112,37 @@ def is_better(values: Mapping[str, float], than: Mapping[str, float]) -> bool:
     if values.get("swd") is None or than.get("resolution", 0) > values["resolution"]:
         return False
     return than.get("resolution", 0) < values["resolution"] or values["swd"] < than["swd"]
+
+
+def append_row(path: Path, row: Mapping[str, Any]) -> None:
+    """Adds a row at the end."""
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def write_journal(run_dir: Path, journal: Sequence[Mapping[str, Any]]) -> None:
+    """Makes hparams.jsonl what the state says: a flag may have changed a setting, a kill have undone a change."""
+    path = run_dir / JOURNAL
+    if journal or path.exists():
+        write_bytes(path, "".join(json.dumps(row) + "\n" for row in journal).encode())
+
+
+def read_rows(path: Path, until_nimg: int | None = None) -> list[dict]:
+    """Rows of a .jsonl log up to an image count; a half-written last line is left out."""
+    rows = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                break
+            if until_nimg is None or row["nimg"] <= until_nimg:
+                rows.append(row)
+    return rows
+
+
+def truncate_rows(path: Path, until_nimg: int) -> None:
+    """Drops the rows after an image count, which the run will write again."""
+    if path.exists():
+        kept = "".join(json.dumps(row) + "\n" for row in read_rows(path, until_nimg))
+        write_bytes(path, kept.encode())

@@ -28,10 +28,9 @@ from sgan.events import (
 )
 from sgan.networks.generator import swap_layers
 from sgan.training.arithmetic import Arithmetic, Compiled
-from sgan.training.keeper import Keeper, passes
-from sgan.training.logs import JOURNAL
-from sgan.training.meter import Meter
-from sgan.training.rescue import CHECK_INTERVAL, RESCUES, Lifeline
+from sgan.training.keeper import JOURNAL, Keeper, passes
+from sgan.training.meter import CHECK_INTERVAL, Meter
+from sgan.training.rescue import RESCUES, Lifeline
 from sgan.training.state import TrainState
 from sgan.training.step import step
 from sgan.training.workers import any_process, rank

@@ -1,51 +1,11 @@
-"""What keeps a training from being ruined: an alarm on its losses, and a way back to when all was well."""
-
-import math
-from collections.abc import Iterator
+"""The way back of a training that was ruined, to when all was well."""
 
 from torch import Tensor
 
 from sgan.training.state import TrainState
-from sgan.training.workers import mean_over_processes
 
-CHECK_INTERVAL = 50  # iterations between two looks at the losses; each waits for the device once
 RESCUES = 3  # from one and the same copy, before it is given up
 SNAPSHOT_INTERVAL = 200  # iterations between two copies of the state
-LOSS_LIMIT = 30.0  # mean of either loss over CHECK_INTERVAL; ordinary trainings stay below 5, a collapse passes 100
-
-
-class Means:
-    """Sums on the device, by name; floats only when they are taken."""
-
-    def __init__(self):
-        self.sums: dict[str, list] = {}
-
-    def add(self, **scalars: Tensor) -> None:
-        """Adds one value to each named mean."""
-        for name, value in scalars.items():
-            entry = self.sums.setdefault(name, [0.0, 0])
-            entry[0] += value.detach()
-            entry[1] += 1
-
-    def take(self) -> Iterator[tuple[str, Tensor]]:
-        """(name, mean) of each since the last time; starts anew."""
-        sums, self.sums = self.sums, {}
-        for name, (total, count) in sums.items():
-            yield name, total / count
-
-
-class Alarm(Means):
-    """Means of the losses; reason() says what is wrong with them, if anything."""
-
-    def reason(self) -> str:
-        """One phrase, or "" when all is well; starts anew."""
-        for name, total in self.take():
-            mean = float(mean_over_processes(total))  # all processes come to the same conclusion
-            if not math.isfinite(mean):
-                return f"{name} is {mean}"
-            if mean > LOSS_LIMIT:
-                return f"{name} is {mean:.1f} on average, above {LOSS_LIMIT:g}"
-        return ""
 
 
 class Lifeline:

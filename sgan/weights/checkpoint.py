@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from provenance import write_bytes
-from sgan.config import ConfigError, ModelConfig, TrainConfig, from_dict, part, to_dict
+from sgan.config import ConfigError, ModelConfig, TrainConfig, from_dict, part, resolution_of, to_dict
 from sgan.networks.generator import Discriminator, Generator
 from sgan.weights.files import (
     FORMAT,
@@ -124,7 +124,7 @@ def write_ours(weights: Foreign, path: Path, target: Path) -> str:
         nimg = 0 if weights.source else read_header(path)[1].get("nimg", 0)
         step = weights.drawn_step
         save_generator(weights.generator(), target, {"source": weights.source, "nimg": nimg}, step=step)
-        side = 2 ** (step + 2)
+        side = resolution_of(step)
         return f"{target}: generator of {side}x{side} pixels; draw with python -m sgan sample --checkpoint {target}"
     if not weights.source:
         raise ConfigError(f"{path} is in this format already; --generator_only takes its generator out")

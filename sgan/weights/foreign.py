@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sgan.config import ConfigError, ModelConfig
+from sgan.config import ConfigError, ModelConfig, resolution_of
 from sgan.networks.generator import Generator
 from sgan.networks.ops import fir_kernel
-from sgan.weights.torchfile import TensorView
-from sgan.weights.unpickle import Refused
+from sgan.weights.pickles.torchfile import TensorView
+from sgan.weights.pickles.unpickle import Refused
 
 Views = Mapping[str, TensorView]
 NOISE_SEED = 0  # of the stored noise, for programs that draw it anew for every picture
@@ -85,7 +85,7 @@ def model_config(channels: dict[int, int], **values: Any) -> ModelConfig:
 def step_of(resolution: int) -> int:
     """The layer of a resolution; Refused when it is no power of two from 4 to 1024."""
     step = resolution.bit_length() - 3
-    if not 0 <= step <= 8 or 2 ** (step + 2) != resolution:
+    if not 0 <= step <= 8 or resolution_of(step) != resolution:
         raise Refused(f"makes pictures of {resolution} pixels; powers of two from 4 to 1024 are supported")
     return step
 

@@ -14,10 +14,10 @@ from sgan.networks.shapes import misfit
 from sgan.weights.files import CheckpointError, head_of
 from sgan.weights.foreign import Foreign
 from sgan.weights.nvidia import NVIDIA, is_nvidia, read_nvidia
+from sgan.weights.pickles.torchfile import read_pickle_file, read_torch_legacy, read_torch_zip
+from sgan.weights.pickles.unpickle import Refused
 from sgan.weights.rosinality import ROSINALITY, is_rosinality, read_rosinality
 from sgan.weights.siskon import SISKON, is_siskon, read_siskon
-from sgan.weights.torchfile import read_pickle_file, read_torch_legacy, read_torch_zip
-from sgan.weights.unpickle import Refused
 
 LICENCE_NOTE = (
     "weights made elsewhere: their licence and that of their training images say what you may do with pictures"

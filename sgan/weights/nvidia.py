@@ -18,8 +18,8 @@ from sgan.config import ConfigError, ModelConfig
 from sgan.networks.gains import LRELU_GAIN, LRELU_SLOPE, MAPPING_LR_MULT
 from sgan.networks.ops import normalize_2nd_moment
 from sgan.weights.foreign import Foreign, check_filter, model_config, shape_of, step_of
-from sgan.weights.torchfile import TensorView
-from sgan.weights.unpickle import Record, Refused
+from sgan.weights.pickles.torchfile import TensorView
+from sgan.weights.pickles.unpickle import Record, Refused
 
 NVIDIA = "NVIDIA's StyleGAN2 in PyTorch"
 MAX_DEPTH = 8

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from provenance import write_bytes
-from sgan.config import ModelConfig
+from sgan.config import ModelConfig, resolution_of
 from sgan.networks.generator import Generator
 from sgan.weights.files import CheckpointError
 from sgan.weights.foreign import Foreign
@@ -49,7 +49,7 @@ def write_onnx(weights: Foreign, path: Path, target: Path) -> str:
             f"{target} was not written: onnxruntime is off by {difference:.2g} of the picture's range"
         )
     write_bytes(target, data)
-    side = 2 ** (drawing.step + 2)
+    side = resolution_of(drawing.step)
     return (
         f"{target}: ONNX opset {OPSET}, inputs {', '.join(_inputs(weights.config, 1, 0))}, output image "
         f"[N, 3, {side}, {side}]; onnxruntime is off by at most {difference:.1e} of the picture's range"

@@ -24,8 +24,8 @@ from sgan.weights.foreign import (
     take,
     tensors_of,
 )
-from sgan.weights.torchfile import TensorView
-from sgan.weights.unpickle import Refused
+from sgan.weights.pickles.torchfile import TensorView
+from sgan.weights.pickles.unpickle import Refused
 
 CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512}  # and 256 * channel_multiplier at 64, halved at every doubling
 ROSINALITY = "rosinality/stylegan2-pytorch"

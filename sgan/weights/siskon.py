@@ -11,8 +11,8 @@ from torch import Tensor
 from sgan.config import ModelConfig
 from sgan.networks.gains import LRELU_GAIN, MAPPING_LR_MULT
 from sgan.weights.foreign import Foreign, fixed_noise, model_config, shape_of, step_of, take, tensors_of
-from sgan.weights.torchfile import TensorView
-from sgan.weights.unpickle import Refused
+from sgan.weights.pickles.torchfile import TensorView
+from sgan.weights.pickles.unpickle import Refused
 
 SISKON = "SiskonEmilia/StyleGAN-PyTorch"
 SISKON_GROUP = 16  # it measures the deviation over the whole batch, which it takes from 256 down to 8

@@ -13,7 +13,7 @@ SEEN = {
     "A blend": ("tests/faceswap/blend/test_blends.py", "thin", "python faceswap/main.py"),
     "A weight format": ("tests/sgan/weights/test_convert.py", "npz", "python -m sgan convert"),
     "A metric": ("tests/sgan/judging/test_measures.py", "lightness", "python -m sgan metrics"),
-    "A preset": ("tests/sgan/test_config.py", "taste", "python -m sgan train"),
+    "A preset": ("tests/sgan/test_presets.py", "taste", "python -m sgan train"),
     "A panel tab": ("tests/sgan/panel/tabs/test_tabs.py", "Mirror", None),
 }
 

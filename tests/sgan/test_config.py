@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 import sgan
-from sgan.config import PRESETS, ConfigError, HParams, ModelConfig, TrainConfig, from_dict, parse_by_resolution, to_dict
+from sgan.config import ConfigError, HParams, ModelConfig, TrainConfig, from_dict, parse_by_resolution, to_dict
 
 PUBLIC_NAMES = [
     "n_gpu",
@@ -126,13 +126,6 @@ def test_the_public_names_are_there():
     assert sgan.train is sgan.run_training and sgan.TrainConfig is TrainConfig
 
 
-def test_the_presets_leave_the_last_layer_what_the_docs_say():
-    for name, times in (("cpu", 7), ("gpu", 12), ("celeba1024", 13)):
-        config = TrainConfig(**PRESETS[name])
-        last = config.n_sample_total - (config.max_step - config.step) * config.n_sample
-        assert 0.65 <= last / config.n_sample_total <= 0.70 and round(last / config.n_sample) == times
-
-
 def test_training_knows_no_classes_and_residual_generators_do_not_grow():
     with pytest.raises(ConfigError, match="c_dim"):
         TrainConfig(c_dim=2)
@@ -146,12 +139,3 @@ def test_fields_of_the_model_have_the_defaults_that_older_checkpoints_mean():
         "stylegan2", "fast", "skip", "resnet",
     )  # fmt: skip
     assert (config.channels_at, config.conv_clamp, config.c_dim) == ({}, 0.0, 0)
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_a_training_with_a_title_and_what_it_is_for(name):
-    preset = PRESETS[name]
-    config = TrainConfig(**preset)
-    assert {key: getattr(config, key) for key in preset} == preset and config.n_sample_total > config.n_sample
-    assert preset.title and preset.help and "\n" not in preset.title + preset.help
-    assert [other.title for other in PRESETS.values()].count(preset.title) == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from processes import ROOT
 
-from sgan.config import PRESETS
+from sgan.presets import PRESETS
 from sgan.training.state import load_state
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from panels.parts import LABEL, ImageView, labelled, observe
 from panels.pictures import enlarge, to_png
+from sgan.config import resolution_of
 from sgan.faces.editing import RANGES, layers_of
 from sgan.faces.sampling import mixed_ws, seeds_to_ws
 from sgan.panel.tabs.person import SLIDER_SEEDS
@@ -59,7 +60,7 @@ class MixTab(widgets.VBox):
             raise ValueError(f"give some seeds (whole numbers from 0) for rows and columns, at most {MOST} mixtures")
         mixed = mixed_ws(G, rows, columns, self.mixed_layers(), psi)
         people, styles = seeds_to_ws(G, rows, psi), seeds_to_ws(G, columns, psi)
-        side = 2 ** (G.trained_step + 2)
+        side = resolution_of(G.trained_step)
         cells = [np.full((side, side, 3), 255, np.uint8), *face.draw_ws(styles)]
         for person, row in zip(people, mixed):
             cells += [*face.draw_ws(person[None]), *face.draw_ws(row)]

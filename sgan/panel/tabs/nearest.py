@@ -6,6 +6,7 @@ import ipywidgets as widgets
 
 from panels.parts import button, labelled
 from panels.pictures import enlarge, to_png
+from sgan.config import resolution_of
 from sgan.data.dataset import open_dataset
 from sgan.faces.nearest import SIDE, nearest_images
 
@@ -34,7 +35,7 @@ class NearestTab(widgets.VBox):
         order, distances = nearest_images(dataset.pixels[min(SIDE, G.config.resolution)], face.picture)
         cells = [(face.picture, "this face")]
         for index, distance in zip(order, distances):
-            picture = dataset.pixels[2 ** (G.trained_step + 2)][index]
+            picture = dataset.pixels[resolution_of(G.trained_step)][index]
             cells.append((picture, f"{dataset.names[index]}: {distance:.0f}"))
         layout = widgets.Layout(width=f"{SHOWN}px", object_fit="contain")
         self.row.children = [

@@ -7,7 +7,8 @@ from small import TINY, write_pictures
 from sgan.config import ConfigError, TrainConfig
 from sgan.data.dataset import open_dataset
 from sgan.judging import checkpoint as judging
-from sgan.judging.checkpoint import Sample, judge, state_judge
+from sgan.judging.checkpoint import judge, state_judge
+from sgan.judging.evidence import Sample
 from sgan.training.state import TrainState
 
 

@@ -7,7 +7,8 @@ import pytest
 from small import noise
 
 from sgan.data.dataset import open_dataset
-from sgan.judging.checkpoint import Sample, judge
+from sgan.judging.checkpoint import judge
+from sgan.judging.evidence import Sample
 from sgan.judging.measures import MEASURES, Measure
 
 

@@ -5,7 +5,8 @@ import pytest
 from small import noise
 
 from sgan.data.dataset import open_dataset
-from sgan.judging.checkpoint import Sample, judge
+from sgan.judging.checkpoint import judge
+from sgan.judging.evidence import Sample
 
 
 def test_memorised_faces_are_found_in_either_direction(forty_faces, tmp_path):

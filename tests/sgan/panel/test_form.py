@@ -4,9 +4,10 @@ import dataclasses
 
 import pytest
 
-from sgan.config import PRESETS, ConfigError, TrainConfig
+from sgan.config import ConfigError, TrainConfig
 from sgan.panel import ConfigForm
 from sgan.panel.form import ResolutionTable
+from sgan.presets import PRESETS
 
 
 def test_every_setting_has_a_field_with_its_help_and_range():

@@ -7,7 +7,7 @@ import pytest
 
 from sgan.events import Changed, RolledBack, SaveFailed, Shrunk, Stats
 from sgan.panel import TrainPanel
-from sgan.training.logs import read_rows
+from sgan.training.keeper import read_rows
 from sgan.training.state import load_state
 
 

@@ -1,11 +1,13 @@
-"""How long a training takes."""
+"""How long a training takes, and when its losses are alarming."""
 
 import types
 
 import pytest
+import torch
 
 from sgan.events import Control, Stats, Step
 from sgan.training.loop import train
+from sgan.training.meter import Alarm
 from sgan.training.state import TrainState
 
 
@@ -25,3 +27,12 @@ def test_the_time_of_a_pause_is_no_training_time(tiny_config, noise_batches, mon
         if isinstance(event, Stats) and "sec_per_kimg" in event.values:
             speeds.append(event.values["sec_per_kimg"])
     assert len(speeds) == 3 and speeds == [pytest.approx(1.0 * 1000 / 4)] * 3
+
+
+def test_every_loss_is_averaged_over_its_own_values():
+    alarm = Alarm()
+    for _ in range(4):
+        alarm.add(loss_d=torch.tensor(20.0))
+        alarm.add()
+    alarm.add(loss_g=torch.tensor(31.0))
+    assert alarm.reason() == "loss_g is 31.0 on average, above 30"

@@ -10,7 +10,7 @@ from small import EIGHTS, equal, of, real_pictures, weights
 from sgan.config import TrainConfig
 from sgan.events import Control, RolledBack, Stats, Step
 from sgan.training.loop import train
-from sgan.training.rescue import Alarm, Lifeline, restore, snapshot
+from sgan.training.rescue import Lifeline, restore, snapshot
 from sgan.training.state import TrainState
 
 
@@ -80,15 +80,6 @@ def test_without_a_way_back_a_ruined_training_says_so(noise_batches):
         state.D.b8.conv0.weight[0, 0, 0, 0] = float("nan")
     with pytest.raises(FloatingPointError, match="ruined after 400 images"):
         list(train(state, noise_batches(state.config), Control(), until_nimg=4000, save_nimg=10**9))
-
-
-def test_every_loss_is_averaged_over_its_own_values():
-    alarm = Alarm()
-    for _ in range(4):
-        alarm.add(loss_d=torch.tensor(20.0))
-        alarm.add()
-    alarm.add(loss_g=torch.tensor(31.0))
-    assert alarm.reason() == "loss_g is 31.0 on average, above 30"
 
 
 def test_what_going_back_does_not_mend_is_given_up():

@@ -32,7 +32,7 @@ from safetensors.torch import save_file
 from sgan.weights.checkpoint import load_generator, read_weights, rows_of
 from sgan.weights.files import FORMAT, CheckpointError, checksum
 from sgan.weights.foreign import Foreign
-from sgan.weights.torchfile import read_pickle_file
+from sgan.weights.pickles.torchfile import read_pickle_file
 
 MEGABYTE = 2**20
 

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sgan.weights.unpickle import Limits, Name, PickleReader, Record, Refused
-from sgan.weights.ziptable import zip_entries
+from sgan.weights.pickles.unpickle import Limits, Name, PickleReader, Record, Refused
+from sgan.weights.pickles.ziptable import zip_entries
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of a torch.save file before the zip format
 LEGACY_PROTOCOL = 1001

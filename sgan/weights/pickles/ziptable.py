@@ -2,7 +2,7 @@
 
 import struct
 
-from sgan.weights.unpickle import Refused
+from sgan.weights.pickles.unpickle import Refused
 
 MAX_ENTRIES = 20_000
 LARGEST_COMMENT = 2**16
