@@ -1,76 +1,30 @@
-"""The progress bar of all commands: a bar on a terminal and in a notebook, in a log a plain line now and then.
+"""What every command says: how far it is, and in one sentence what went wrong.
 
-A leaf: it needs tqdm, at first use, and nothing of the other packages.
+Progress is a bar on a terminal and in a notebook, in a log a plain line now and then. A leaf: it needs tqdm, at first
+use, and nothing of the other packages.
 """
 
 import sys
-import time
 from typing import Any
-
-LINE_EVERY = 30.0  # seconds between two lines of a log at least
-LINES_APART = 0.02  # of the time that has passed, so that a job of days has no more lines than one can read
-LINE_SELDOM = 600.0  # seconds between two lines at most
 
 
 def progress_bar(*arguments: Any, **named: Any) -> Any:
-    """A tqdm with these arguments, which writes as `log_bar_class` says when stderr (or `file`) is no terminal.
+    """A tqdm with these arguments, which writes as `LogBar` says when stderr (or `file`) is no terminal.
 
     Without any stderr it writes nothing.
     """
     from tqdm import auto
 
+    from bars.log import LogBar
+
     stream = named.get("file") or sys.stderr
     on_screen = auto.notebook_tqdm is not auto.std_tqdm or getattr(stream, "isatty", lambda: False)()
     quiet = {"disable": True} if stream is None else {}
-    return (auto.tqdm if on_screen else log_bar_class())(*arguments, **named | quiet)
+    return (auto.tqdm if on_screen else LogBar)(*arguments, **named | quiet)
 
 
-def log_bar_class() -> type:
-    """A tqdm that never draws over itself: a line every LINE_EVERY seconds, ever more seldom, and one at the end.
-
-    With leave=False the one at the end comes only after others.
-    """
-    from tqdm.std import tqdm
-
-    class LogBar(tqdm):
-        def __init__(self, *arguments: Any, **named: Any):
-            self.told = False
-            super().__init__(
-                *arguments, **named | dict(mininterval=LINE_EVERY, miniters=1, ncols=0, dynamic_ncols=False)
-            )
-
-        def __iter__(self):
-            try:
-                for item in self.iterable:
-                    yield item
-                    self.update()
-            finally:
-                self.close()
-
-        def refresh(self, *_: Any, **__: Any) -> None:
-            """Nothing: what was written stays."""
-
-        clear = refresh
-
-        def update(self, n: float = 1) -> bool | None:
-            due = super().update(n)
-            if due:
-                self._write_line()
-                self.mininterval = min(max(LINES_APART * (time.time() - self.start_t), LINE_EVERY), LINE_SELDOM)
-            return due
-
-        def close(self) -> None:
-            if self.disable:
-                return
-            self.disable = True
-            self._decr_instances(self)
-            if self.leave or self.told:
-                self._ema_dt = lambda: None  # the rate over the whole time
-                self._write_line()
-
-        def _write_line(self) -> None:
-            self.told = True
-            self.fp.write(f"{self}\n")
-            getattr(self.fp, "flush", lambda: None)()
-
-    return LogBar
+def one_sentence(error: BaseException) -> str:
+    """An exception's message on one line, with the file where it has one."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -8,15 +8,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from bars import one_sentence
+
 FAILURES = (OSError, ValueError, RuntimeError)  # what a user's file or setting brings about; told in one sentence
 FOLDERS = re.compile(r"""(?<![\w/\\])(?:[A-Za-z]:)?[/\\](?:[^/\\:'"\n]+[/\\])+""")  # of an absolute path
-
-
-def one_sentence(error: BaseException) -> str:
-    """An exception's message on one line, with the file where it has one."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 class Message(widgets.HTML):

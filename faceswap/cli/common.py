@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 
+from bars import one_sentence
 from faceswap.find.landmarkers import LANDMARKERS
 from faceswap.options import Options
 
@@ -112,13 +113,6 @@ def run(work: Callable[[argparse.Namespace], str], args: argparse.Namespace) -> 
             print("error: interrupted", file=sys.stderr)
             return 130
     return 0
-
-
-def one_sentence(error: BaseException) -> str:
-    """Returns an exception's message on one line."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
 """A face onto many things: folders, films; and aligning, matching, sheets.
 
-Imports swap and what lies below.
+Imports anything of faceswap but the ways in, cli and panel.
 """

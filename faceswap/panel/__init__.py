@@ -1,6 +1,6 @@
 """The widgets of notebooks/Swap.ipynb: a face onto a photo with a live preview, onto a folder of photos, onto a video.
 
-On top of the rest of `faceswap`, beside `cli`; nothing but notebooks imports from here.
+Imports anything of faceswap but cli; nothing but notebooks imports from here.
 """
 
 from typing import NamedTuple

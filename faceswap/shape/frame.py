@@ -74,21 +74,11 @@ class Frame:
         (h, w), (gh, gw), s = self.size, grid.shape[:2], self.step
         return cv2.resize(grid, (gw * s, gh * s), interpolation=cv2.INTER_LINEAR)[:h, :w]
 
-    def to_rect(self, points: np.ndarray) -> np.ndarray:
-        """Returns picture points in pixels of the rectangle."""
-        out = np.array(points, np.float32)
-        out[:, :2] -= self.rect[:2]
-        return out
-
     def to_grid(self, points: np.ndarray) -> np.ndarray:
         """Returns picture points in pixels of the grid."""
-        return scale_points(self.to_rect(points), 1.0 / self.step)
-
-    def from_grid(self, points: np.ndarray) -> np.ndarray:
-        """Returns grid points in pixels of the picture."""
-        out = scale_points(points, self.step)
-        out[:, :2] += self.rect[:2]
-        return out
+        out = np.array(points, np.float32)
+        out[:, :2] -= self.rect[:2]
+        return scale_points(out, 1.0 / self.step)
 
 
 def whole_cells(rect: Rect, step: int, middle: np.ndarray, size: tuple[int, int]) -> Rect:

@@ -48,16 +48,6 @@ FROM_68 = (
     *(33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380),  # eyes 36-47
     *(61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87),  # lips 48-67
 )
-REGIONS_68 = {
-    "jaw": tuple(range(0, 17)),
-    "right_brow": tuple(range(17, 22)),
-    "left_brow": tuple(range(22, 27)),
-    "nose": tuple(range(27, 36)),
-    "right_eye": tuple(range(36, 42)),
-    "left_eye": tuple(range(42, 48)),
-    "lips": tuple(range(48, 60)),
-    "mouth": tuple(range(60, 68)),
-}
 
 
 @dataclass(frozen=True)

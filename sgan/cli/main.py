@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bars import one_sentence
 from sgan.cli.convert import add_convert
 from sgan.cli.detail import add_train_detail
 from sgan.cli.judge import add_inspect, add_metrics
@@ -52,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(error: object, code: int) -> int:
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        error = f"{error.filename}: {error.strerror}"
-    elif isinstance(error, (RuntimeError, MemoryError)):
+    if isinstance(error, (RuntimeError, MemoryError)):
         error = (str(error).splitlines() or [type(error).__name__])[0]
+    elif isinstance(error, BaseException):
+        error = one_sentence(error)
     print(f"error: {error}", file=sys.stderr)
     return code
 

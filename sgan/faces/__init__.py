@@ -1,4 +1,4 @@
 """From a seed or a wish to a picture: sampling, mixing, editing, walks, personas.
 
-Imports networks, weights and viz.
+Imports config, viz, networks, weights and, of the leaves, provenance.
 """

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from bars import one_sentence
 from sgan import events as event_types
 from sgan.config import HParams, TrainConfig, from_dict, to_dict
 from sgan.events import Control, Event, Finished, Opened, Step
@@ -231,7 +232,7 @@ def main() -> None:
         _work(config, link, device)
     except Exception as error:
         if link is not None:
-            link.send({"error": " ".join(str(error).split()) or type(error).__name__})
+            link.send({"error": one_sentence(error)})
         raise
 
 

@@ -1,4 +1,4 @@
 """What is learned: layers, generators and discriminators of both generations.
 
-Imports only `sgan.config`.
+Imports config and, of the leaves, graphs.
 """

@@ -1,7 +1,7 @@
 """The widgets of notebooks/SGAN.ipynb: settings, training, and a look at the faces that a checkpoint makes.
 
-Beside `cli`, and like it on top of the rest of `sgan`; nothing but notebooks imports from here. Names are imported when
-first used: a page of faces does not wait for PyTorch, which training takes.
+Imports anything of sgan but cli; nothing but notebooks imports from here. Names are imported when first used: a page
+of faces does not wait for PyTorch, which training takes.
 """
 
 from importlib import import_module

@@ -24,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(bars, "time", clock)
+    monkeypatch.setattr("bars.log.time", clock)
     monkeypatch.setattr(std, "time", clock.time)
     return clock
 

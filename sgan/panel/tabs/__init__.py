@@ -1,6 +1,6 @@
 """The tabs of the face panel beside the face itself: each works on the panel's `face`, none knows of another.
 
-A tab is a widget made from the panel, and one line in TABS.
+A tab is a widget made from the panel, and one line in TABS. Imports anything below panel.
 """
 
 from typing import NamedTuple
