@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import time
 import urllib.request
 from collections.abc import Callable
@@ -63,13 +62,6 @@ def notebook_environment(folder: Path, **parameters) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "IPYTHONDIR": str(folder / "jupyter"),
     }
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def answers(address: str) -> bool:

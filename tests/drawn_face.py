@@ -1,7 +1,10 @@
-"""A drawn face with known landmarks, for tests that need no network."""
+"""A drawn face with known landmarks, for tests that need no network; a photo of it, and small files."""
+
+from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from faceswap.shape.regions import LEFT_BROW, LEFT_EYE, LIPS, MOUTH, OVAL, RIGHT_BROW, RIGHT_EYE, mesh
 
@@ -55,3 +58,14 @@ class FakeLandmarker:
 
     def find(self, image):
         return [face.copy() for face in self.faces]
+
+
+POINTS = place_mesh((150, 120), 50, roll=0.4)
+PHOTO = draw_face(POINTS, (260, 300))
+
+
+def small_file(path: Path) -> Path:
+    """Writes the corner of the photo, 8 x 8 pixels, whose folder is made; returns the path."""
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(PHOTO[:8, :8]).save(path)
+    return path

@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from unittest import mock
 
 from sgan.cli import main
+from sgan.launch.crew import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = "--step 1 --max_step 2 --n_fc 2 --dim_latent 8 --channel_base 64 --channel_max 8 --mini_batch_size 4"
@@ -63,10 +63,7 @@ def start(arguments, log=os.devnull, **variables):
 
 def start_workers(n, arguments, log=os.devnull, **variables):
     """Forks n workers as torchrun would start them; their numbers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    group = dict(WORLD_SIZE=n, MASTER_ADDR="127.0.0.1", MASTER_PORT=port, **variables)
+    group = dict(WORLD_SIZE=n, MASTER_ADDR="127.0.0.1", MASTER_PORT=free_port(), **variables)
     return [start(arguments, log, RANK=rank, LOCAL_RANK=rank, **group) for rank in range(n)]
 
 

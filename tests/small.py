@@ -2,14 +2,14 @@
 
 import itertools
 
+import desk
 import numpy as np
 import torch
-from PIL import Image
 
 from sgan.events import Control
 from sgan.training.loop import train
 
-TINY = dict(max_step=1, step=1, n_fc=2, dim_latent=8, channel_base=64, channel_max=8, mini_batch_size=4, n_show_loss=2)
+TINY = desk.TINY | {"n_fc": 2, "n_show_loss": 2}
 EIGHTS = TINY | {"mini_batch_size": 8, "n_show_loss": 10}
 
 
@@ -54,12 +54,3 @@ def noise(n, side, seed=0, smooth=0.0):
         values = gaussian(values, (0, smooth, smooth), mode="wrap")
         values /= values.std()
     return np.repeat((values * 40 + 128).clip(0, 255).astype(np.uint8)[..., None], 3, axis=3)
-
-
-def write_pictures(folder, n, side=8):
-    """Writes n files of coloured noise into a new folder; its path as text."""
-    folder.mkdir(parents=True)
-    for i in range(n):
-        pixels = np.random.default_rng(i).integers(0, 256, (side, side, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{i}.png")
-    return str(folder)

@@ -9,7 +9,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from desk import CHROMIUM, CHROMIUM_ARGUMENTS, ROOT, answers, changed_from, free_port, snap, wait_for
+from desk import CHROMIUM, CHROMIUM_ARGUMENTS, ROOT, answers, changed_from, snap, wait_for
+
+from sgan.launch.crew import free_port
 
 pytestmark = [
     pytest.mark.slow,

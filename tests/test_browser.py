@@ -15,7 +15,6 @@ from desk import (
     TINY,
     answers,
     changed_from,
-    free_port,
     make_desk,
     notebook_environment,
     snap,
@@ -23,6 +22,7 @@ from desk import (
 )
 
 from provenance import COMPOSITE, read_mark
+from sgan.launch.crew import free_port
 
 TOKEN = "test"
 PATIENCE = 300_000  # milliseconds for whatever needs a kernel

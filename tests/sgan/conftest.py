@@ -4,7 +4,7 @@ import desk
 import pytest
 from foreign_files import nvidia_parts, small_networks, write_nvidia
 from PIL import Image
-from small import TINY, noise, run, write_pictures
+from small import TINY, noise, run
 
 from sgan.config import TrainConfig
 from sgan.training.state import TrainState
@@ -32,9 +32,7 @@ def pictures(tmp_path_factory):
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory):
     """A folder of 6 pictures of 20 x 20, to be left as it is."""
-    folder = tmp_path_factory.mktemp("pictures") / "faces"
-    write_pictures(folder, 6, 20)
-    return folder
+    return desk.draw_pictures(tmp_path_factory.mktemp("pictures") / "faces", 6, 20)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from commands import MODULE, ROOT, left_by_a_dead_process, run
-from drawn_pictures import small
+from drawn_face import small_file
 
 from provenance import read_mark, temporary_beside
 
@@ -111,7 +111,7 @@ def test_a_batch_that_cannot_start_says_why_and_writes_nothing(call_module, phot
     ],
 )
 def test_no_result_takes_the_place_of_the_face_or_of_the_contact_sheet(call_module, tmp_path, src, photo, named):
-    src, photo = small(tmp_path / src), small(tmp_path / photo)
+    src, photo = small_file(tmp_path / src), small_file(tmp_path / photo)
     before = src.read_bytes()
     result = call_module("batch", "--src", src, "--dst", tmp_path / "photos", "--out", tmp_path / "out")
     assert result.returncode == 1 and result.stderr.count("\n") == 1

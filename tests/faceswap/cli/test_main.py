@@ -1,7 +1,7 @@
 """Facts about `python -m faceswap`: its commands, and what is not one."""
 
 import pytest
-from drawn_pictures import small
+from drawn_face import small_file
 
 import bars
 from faceswap.jobs import batch
@@ -23,8 +23,8 @@ def test_the_bar_counts_no_results_among_the_photos(call_module, tmp_path, monke
     real = bars.progress_bar
     monkeypatch.setattr(bars, "progress_bar", lambda *a, **named: bars_made.append(named["total"]) or real(*a, **named))
     monkeypatch.setattr(batch, "run_batch", lambda *given: iter(()))
-    small(tmp_path / "photos" / "a.png")
-    small(tmp_path / "photos" / "out" / "b.png")
+    small_file(tmp_path / "photos" / "a.png")
+    small_file(tmp_path / "photos" / "out" / "b.png")
     home = tmp_path / "photos"
     face = ["--src", home / "a.png", "--dst"] if command == "batch" else ["--src"]
     result = call_module(command, *face, home, "--out", home / "out")

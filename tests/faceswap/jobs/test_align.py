@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from commands import left_by_a_dead_process
-from drawn_face import FakeLandmarker, draw_face, place_mesh
-from drawn_pictures import PHOTO, POINTS
+from drawn_face import PHOTO, POINTS, FakeLandmarker, draw_face, place_mesh
 from PIL import Image
 
 from faceswap.jobs import align

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 import workers
-from drawn_face import FakeLandmarker
-from drawn_pictures import PHOTO, POINTS, small
+from drawn_face import PHOTO, POINTS, FakeLandmarker, small_file
 from PIL import Image
 
 from faceswap.jobs import batch
@@ -70,8 +69,8 @@ def test_no_two_photos_share_a_name_whatever_they_are_called(tmp_path, names):
 
 
 def test_a_file_the_caller_names_is_not_overwritten(tmp_path):
-    small(tmp_path / "photos" / "a.png")
-    kept, src = small(tmp_path / "out" / "a.png"), small(tmp_path / "copy.png")
+    small_file(tmp_path / "photos" / "a.png")
+    kept, src = small_file(tmp_path / "out" / "a.png"), small_file(tmp_path / "copy.png")
     with pytest.raises(ValueError, match="overwritten"):
         batch.run_batch(batch.Job(str(src), Options()), tmp_path / "photos", tmp_path / "out", inputs=(kept,))
 

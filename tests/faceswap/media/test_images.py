@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from drawn_pictures import small
+from drawn_face import small_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
@@ -152,8 +152,8 @@ def test_arrays_become_rgb(shape):
 
 def test_results_below_the_photos_are_no_photos_and_may_not_lie_among_them(tmp_path):
     home = tmp_path / "photos"
-    photo, inner = small(home / "a.png"), small(home / "photos" / "b.png")
-    small(home / "out" / "a.png")
+    photo, inner = small_file(home / "a.png"), small_file(home / "photos" / "b.png")
+    small_file(home / "out" / "a.png")
     assert images.list_photos(home, home / "out") == [photo, inner]
     with pytest.raises(ValueError, match="among the photos"):
         images.list_photos(home, home)

@@ -35,7 +35,7 @@ def test_a_lost_worker_is_told_only_in_mid_training_and_with_the_reason(begun, t
 def test_a_log_goes_on_after_a_rollback(tmp_path, monkeypatch):
     monkeypatch.setattr(bars.sys, "stderr", io.StringIO())
     monkeypatch.setattr("bars.log.LINE_EVERY", 0.0)
-    monkeypatch.setattr(bars, "LINES_APART", 0.0)
+    monkeypatch.setattr("bars.log.LINES_APART", 0.0)
     with main_progress.Progress(TrainConfig(n_sample_total=100), False) as progress:
         for step in range(1, 4):
             progress.show(Step(16 * step, step, 8, 1.0, 16))

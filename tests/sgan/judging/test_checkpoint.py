@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from small import TINY, write_pictures
+from desk import draw_pictures
+from small import TINY
 
 from sgan.config import ConfigError, TrainConfig
 from sgan.data.dataset import open_dataset
@@ -13,7 +14,7 @@ from sgan.training.state import TrainState
 
 
 def test_while_a_layer_fades_in_the_one_below_is_judged(tmp_path):
-    dataset = open_dataset(write_pictures(tmp_path / "faces", 12), 16, tmp_path / "cache")
+    dataset = open_dataset(draw_pictures(tmp_path / "faces", 12), 16, tmp_path / "cache")
     state = TrainState.create(TrainConfig(**{**TINY, "max_step": 2, "n_sample": 8}))
     found = {}
     for state.nimg in (0, 12, 16):
@@ -22,7 +23,7 @@ def test_while_a_layer_fades_in_the_one_below_is_judged(tmp_path):
 
 
 def test_a_training_draws_no_pictures_that_its_verdict_leaves_out(tmp_path, monkeypatch):
-    dataset = open_dataset(write_pictures(tmp_path / "faces", 24), 8, tmp_path / "cache")
+    dataset = open_dataset(draw_pictures(tmp_path / "faces", 24), 8, tmp_path / "cache")
     state, samples, judge = TrainState.create(TrainConfig(**TINY)), [], judging.judge
     monkeypatch.setattr(
         judging, "judge", lambda sample, *rest, **more: samples.append(sample) or judge(sample, *rest, **more)

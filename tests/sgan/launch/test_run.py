@@ -10,9 +10,10 @@ import time
 import numpy as np
 import pytest
 import torch
+from desk import draw_pictures
 from PIL import Image
 from processes import FLAGS, exit_code, sgan, start, start_workers
-from small import TINY, equal, of, weights, write_pictures
+from small import TINY, equal, of, weights
 
 from sgan.config import ConfigError, TrainConfig
 from sgan.events import Measured, Saved
@@ -117,7 +118,7 @@ def test_run_training_alone_does_not_pretend_to_be_many(faces, tmp_path):
 
 def test_a_real_run_measures_and_logs(tmp_path, monkeypatch):
     monkeypatch.setenv("RANDOM_UNREAL_FACE_CACHE", str(tmp_path / "cache"))
-    paths = dict(image_folder_path=write_pictures(tmp_path / "faces", 12), save_folder_path=str(tmp_path / "run"))
+    paths = dict(image_folder_path=str(draw_pictures(tmp_path / "faces")), save_folder_path=str(tmp_path / "run"))
     config = TrainConfig(**TINY, **paths, n_sample_total=16, metrics_every=8, metrics_images=10, device="cpu")
     events = list(run_training(config))
     first, second = of(events, Measured)
@@ -132,7 +133,7 @@ def test_a_real_run_measures_and_logs(tmp_path, monkeypatch):
 
 def test_too_few_pictures_are_refused_at_the_start(tmp_path, monkeypatch):
     monkeypatch.setenv("RANDOM_UNREAL_FACE_CACHE", str(tmp_path / "cache"))
-    paths = dict(image_folder_path=write_pictures(tmp_path / "faces", 3), save_folder_path=str(tmp_path / "run"))
+    paths = dict(image_folder_path=str(draw_pictures(tmp_path / "faces", 3)), save_folder_path=str(tmp_path / "run"))
     with pytest.raises(ConfigError, match="metrics_every needs at least 10 images to compare, and there are 3"):
         run_training(TrainConfig(**TINY, **paths, metrics_every=8, device="cpu"))
     assert not (tmp_path / "run").exists()
