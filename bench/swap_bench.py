@@ -28,7 +28,7 @@ import numpy as np
 from skimage import data
 from swap_reference import swap_by_triangles
 
-from faceswap.blend.mask import polygon
+from faceswap.blend.sight import polygon
 from faceswap.find.mesh import MeshLandmarker
 from faceswap.find.tracking import Tracker
 from faceswap.jobs.film import swap_video

@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 
 from faceswap.blend.blends import BLENDS
-from faceswap.blend.mask import FEW_PIXELS, Sight, SourceSkin
 from faceswap.blend.masks import MASKS
 from faceswap.blend.mouths import MOUTHS
-from faceswap.find.landmarkers import make_landmarker
-from faceswap.find.landmarks import Landmarker
+from faceswap.blend.sight import FEW_PIXELS, Sight, SourceSkin
+from faceswap.find.landmarkers import Landmarker, make_landmarker
 from faceswap.find.tracking import Tracker
 from faceswap.media.images import as_rgb, file_sha256, read_image
 from faceswap.options import Options

@@ -2,8 +2,8 @@
 
 from drawn_face import draw_face, place_mesh
 
-from faceswap.blend.mask import Sight, SourceSkin
 from faceswap.blend.masks import MASKS
+from faceswap.blend.sight import Sight, SourceSkin
 from faceswap.options import Options
 from faceswap.shape.warp import Maps, Source
 from faceswap.tone.skin import skin_likeness, to_lab

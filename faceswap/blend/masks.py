@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import numpy as np
 
-    from faceswap.blend.mask import Sight
+    from faceswap.blend.sight import Sight
 
 FOREHEAD_SEEN = 0.5  # share of the source's forehead that must be bare for it to be used
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from faceswap.blend.mask import Sight
+    from faceswap.blend.sight import Sight
 
 
 class Mouth(NamedTuple):

@@ -21,7 +21,7 @@ TILE = 360  # with 512 two of 16 faces of 24 pixels were missed, with 384 two of
 SHARED = 104  # by which tiles overlap: more than a face too small for the whole picture's detectors
 ALL = -1  # tiles
 BOTH = (SHORT_RANGE, FULL_RANGE)
-SAME = 0.5  # overlap from which two detections are one
+SAME_FACE = 0.5  # overlap from which two results are one face
 ENOUGH = 1.5  # pixels per pixel of a crop, above which it is averaged before it is sampled
 
 
@@ -103,7 +103,7 @@ def merge(detections: list[Detection]) -> list[Detection]:
     """Returns the detections without the lower-scored of any two that show one face."""
     kept: list[Detection] = []
     for one in sorted(detections, key=lambda d: -d.score):
-        if all(overlap(one.box, other.box) < SAME for other in kept):
+        if all(overlap(one.box, other.box) < SAME_FACE for other in kept):
             kept.append(one)
     return kept
 

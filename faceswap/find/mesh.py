@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from faceswap.find.detection import ALL, BOTH, Detector, crop_upright
-from faceswap.find.landmarks import SAME_FACE
+from faceswap.find.detection import ALL, BOTH, SAME_FACE, Detector, crop_upright
 from faceswap.shape.geometry import middle_of, overlap, scale_points, transform_points
 from faceswap.shape.regions import LEFT_EYE, RIGHT_EYE, box_of, face_width, mirror_points
 from graphs.facemesh import SIDE, FaceMesh, MeshNetwork

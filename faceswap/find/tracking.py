@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from faceswap.find.detection import ALL, BOTH, FULL_RANGE, SHORT_RANGE, crop_upright
-from faceswap.find.landmarks import SAME_FACE, Follows, Landmarker
+from faceswap.find.detection import ALL, BOTH, FULL_RANGE, SAME_FACE, SHORT_RANGE, crop_upright
+from faceswap.find.landmarkers import Follows, Landmarker
 from faceswap.media.pipeline import Aside
 from faceswap.shape.geometry import middle_of, overlap
 from faceswap.shape.regions import LEFT_EYE, RIGHT_EYE, box_of, face_width, to_mesh

@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 
 from faceswap.find.detection import shrink
-from faceswap.find.landmarkers import landmarks_name
-from faceswap.find.landmarks import Landmarker
+from faceswap.find.landmarkers import Landmarker, landmarks_name
 from faceswap.media.images import file_sha256, list_photos, plain_names, read_image, read_note, write_plain
 from faceswap.shape.regions import LEFT_EYE, RIGHT_EYE, to_mesh
 from provenance import remove_leftovers

@@ -8,7 +8,7 @@ from pathlib import Path
 import ipywidgets as widgets
 from PIL import Image
 
-from faceswap.find.landmarks import Landmarker
+from faceswap.find.landmarkers import Landmarker
 from faceswap.panel.swap import Swap
 from panels.messages import Message
 from panels.parts import Fixed, download_link

@@ -9,8 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from faceswap.find.landmarkers import landmarks_name, make_landmarker
-from faceswap.find.landmarks import Landmarker
+from faceswap.find.landmarkers import Landmarker, landmarks_name, make_landmarker
 from faceswap.jobs.sheet import before_after, fit_within
 from faceswap.media.images import Picture, check_output, read_picture, with_pixels, write_picture
 from faceswap.options import Options

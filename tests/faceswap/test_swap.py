@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from faceswap import Options, Swapper
 from faceswap.blend.blends import BLENDS
-from faceswap.blend.mask import polygon
 from faceswap.blend.masks import MASKS
 from faceswap.blend.mouths import MOUTHS
+from faceswap.blend.sight import polygon
 from faceswap.shape.regions import FROM_68, OVAL, mirror_points
 from faceswap.shape.warp import Maps
 from faceswap.tone.skin import skin_patches, to_lab

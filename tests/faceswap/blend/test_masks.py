@@ -6,8 +6,8 @@ import pytest
 from drawn_face import place_mesh
 from seen_faces import FACE, POINTS, look
 
-from faceswap.blend.mask import polygon
 from faceswap.blend.masks import MASKS
+from faceswap.blend.sight import polygon
 from faceswap.shape.regions import OVAL
 
 SIZE = FACE.shape[:2]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seen_faces import FACE, POINTS, auto_mask
 
-from faceswap.blend import mask
+from faceswap.blend import sight
 from faceswap.options import Options
 from faceswap.shape.regions import LEFT_EYE, MOUTH, OVAL, RIGHT_EYE, face_width
 from faceswap.tone.skin import dark_lenses, glasses, skin_likeness, to_lab, without_lines
@@ -20,8 +20,8 @@ def test_the_soft_edge_grows_with_the_face():
     found = []
     for eyes_apart in (30, 90):
         points = place_mesh(eyes_apart=eyes_apart)
-        distance = mask.inner_distance(points[list(OVAL), :2], SIZE)
-        edge = mask.smoothstep(distance, 0, Options().feather * face_width(points))
+        distance = sight.inner_distance(points[list(OVAL), :2], SIZE)
+        edge = sight.smoothstep(distance, 0, Options().feather * face_width(points))
         row = edge[int(points[5, 1])]
         found.append(((row > 0.02) & (row < 0.98)).sum())
     assert found[1] == pytest.approx(3 * found[0], rel=0.25)
@@ -35,7 +35,7 @@ def test_the_distance_to_a_polygon_is_that_to_its_circle(radius, x, y):
     yy, xx = np.mgrid[:70, :100]
     wanted = radius - np.hypot(xx - x, yy - y)
     near = (np.abs(wanted) < 5)[2:-2, 2:-2]  # the outermost pixels are not between two points of the grid
-    assert np.abs(mask.inner_distance(ring, (70, 100)) - wanted)[2:-2, 2:-2][near].max(initial=0) < 0.5
+    assert np.abs(sight.inner_distance(ring, (70, 100)) - wanted)[2:-2, 2:-2][near].max(initial=0) < 0.5
 
 
 def test_hair_on_the_sources_forehead_is_left_out():
@@ -73,7 +73,7 @@ def test_what_lies_over_the_targets_face_stays():
 
 def test_a_beard_is_part_of_the_face():
     bearded = FACE.copy()
-    beard = mask.polygon(POINTS, OVAL, SIZE, 0.93)
+    beard = sight.polygon(POINTS, OVAL, SIZE, 0.93)
     beard[: int(POINTS[2, 1])] = 0
     bearded[beard > 0] = (60, 45, 38)
     found = auto_mask(source=bearded)
@@ -84,19 +84,19 @@ def test_a_beard_is_part_of_the_face():
 def test_the_open_mouth_of_the_target_keeps_its_teeth():
     closed = POINTS.copy()
     closed[list(MOUTH), 1] = POINTS[78, 1]
-    assert mask.mouth_share(closed, POINTS) == 1
-    assert mask.mouth_share(POINTS, closed) == 0
-    assert mask.mouth_share(POINTS, POINTS) == 0
-    found = mask.keep_target(np.ones(SIZE, np.float32), POINTS, MOUTH, 1.0)
+    assert sight.mouth_share(closed, POINTS) == 1
+    assert sight.mouth_share(POINTS, closed) == 0
+    assert sight.mouth_share(POINTS, POINTS) == 0
+    found = sight.keep_target(np.ones(SIZE, np.float32), POINTS, MOUTH, 1.0)
     x, y = POINTS[list(MOUTH), :2].mean(0).round().astype(int)
     assert found[y, x] < 0.05 and found[y + 40, x] == 1
 
 
 def test_a_source_too_small_to_show_an_eye_borrows_it():
     small, large = place_mesh(eyes_apart=9), place_mesh(eyes_apart=80)
-    assert mask.detail_share(small, large, RIGHT_EYE, mask.ENOUGH_EYE) == 1
-    assert mask.detail_share(small, small, RIGHT_EYE, mask.ENOUGH_EYE) == 0
-    assert mask.detail_share(large, large, RIGHT_EYE, mask.ENOUGH_EYE) == 0
+    assert sight.detail_share(small, large, RIGHT_EYE, sight.ENOUGH_EYE) == 1
+    assert sight.detail_share(small, small, RIGHT_EYE, sight.ENOUGH_EYE) == 0
+    assert sight.detail_share(large, large, RIGHT_EYE, sight.ENOUGH_EYE) == 0
 
 
 def test_an_edge_of_the_picture_is_no_edge_of_the_face():
@@ -176,17 +176,17 @@ def test_behind_dark_glasses_of_the_source_the_targets_eyes_stay():
 
 def test_a_dark_mouth_is_not_stretched_over_teeth():
     light, skin = np.full(SIZE, 60, np.float32), np.ones(SIZE, np.float32)
-    inside = mask.polygon(POINTS, MOUTH, SIZE) > 0
+    inside = sight.polygon(POINTS, MOUTH, SIZE) > 0
     light[inside], skin[inside] = 57, 0
-    teeth = mask.mouth_light(light, skin, POINTS)
+    teeth = sight.mouth_light(light, skin, POINTS)
     light[inside] = 24
-    dark = mask.mouth_light(light, skin, POINTS)
+    dark = sight.mouth_light(light, skin, POINTS)
     assert teeth == pytest.approx(0.95, abs=0.01) and dark == pytest.approx(0.4, abs=0.01)
     opened, closed = POINTS.copy(), POINTS.copy()
     opened[list(MOUTH), 1] = opened[list(MOUTH), 1].mean() + 3 * (
         opened[list(MOUTH), 1] - opened[list(MOUTH), 1].mean()
     )
     closed[list(MOUTH), 1] = closed[list(MOUTH), 1].mean()
-    assert mask.teeth_share(dark, teeth, opened) == 1
-    assert mask.teeth_share(teeth, teeth, opened) == 0 and mask.teeth_share(teeth, dark, opened) == 0
-    assert mask.teeth_share(dark, teeth, closed) == 0
+    assert sight.teeth_share(dark, teeth, opened) == 1
+    assert sight.teeth_share(teeth, teeth, opened) == 0 and sight.teeth_share(teeth, dark, opened) == 0
+    assert sight.teeth_share(dark, teeth, closed) == 0
