@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from sgan.config import NO_TORCH, ModelConfig, resolution_of
+from sgan.faces.normals import TorchNormals
 from sgan.networks.light import SYNTHESIS, LightMapping, part_of
-from sgan.networks.normals import TorchNormals
 from sgan.viz import to_levels, to_uint8
 from sgan.weights.files import (
     CheckpointError,

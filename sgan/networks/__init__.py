@@ -1,4 +1,4 @@
 """What is learned: layers, generators and discriminators of both generations.
 
-Imports config and, of the leaves, graphs.
+Imports config, viz and, of the leaves, graphs.
 """
