@@ -17,7 +17,7 @@ from sgan.networks.device import resolve_device, resolve_precision
 from sgan.training.detail.loop import train_detail
 from sgan.training.detail.settings import DetailConfig, DetailHParams
 from sgan.training.detail.state import DetailState, load_detail
-from sgan.training.logs import LOGS, truncate_rows, write_journal
+from sgan.training.keeper import LOGS, truncate_rows, write_journal
 from sgan.weights.companions.detail import DETAIL_NAME, save_detail_network
 from sgan.weights.files import newest_state
 

