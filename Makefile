@@ -1,4 +1,4 @@
-# Needs Python 3.10 to 3.12 and a POSIX shell; everything else goes into .venv. The work is done by the scripts in .ci/.
+# Needs Python 3.10 to 3.14 and a POSIX shell; everything else goes into .venv. The work is done by the scripts in .ci/.
 export PYTHON BODY SEED
 
 help:
@@ -8,7 +8,7 @@ help:
 	@echo 'make docs [ARGS="-a localhost:9000"]  build the site of docs/ and serve it on this machine'
 	@echo 'make test [ARGS="-k name"]            check the style and run the tests'
 	@echo 'make clean                            remove .venv and caches; pictures and checkpoints stay'
-	@echo 'PYTHON=/path/to/python3.12            with any of them: the Python to set up .venv with'
+	@echo 'PYTHON=/path/to/python3.13            with any of them: the Python to set up .venv with'
 
 demo:
 	@sh .ci/demo

@@ -318,7 +318,7 @@ def test_no_suitable_python(fresh, tmp_path):
     tools = link_tools(tmp_path / "bin")
     write_program(tools / "python3.12", "echo 'shim: command not found' >&2; exit 127")
     write_program(tools / "python3", "exit 1")  # too old
-    assert said(fresh.setup(PATH=str(tools), PYTHON="")).startswith("No Python 3.10, 3.11 or 3.12")
+    assert said(fresh.setup(PATH=str(tools), PYTHON="")).startswith("No Python 3.10 to 3.14")
     assert not (fresh.folder / ".venv").exists()
 
 
