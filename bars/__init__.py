@@ -8,6 +8,12 @@ import sys
 from typing import Any
 
 
+def allow_any_text() -> None:
+    """Has what stdout cannot encode escaped, as stderr does: consoles of Windows know some letters, paths have all."""
+    if getattr(sys.stdout, "errors", None) == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def progress_bar(*arguments: Any, **named: Any) -> Any:
     """A tqdm with these arguments, which writes as `LogBar` says when stderr (or `file`) is no terminal.
 

@@ -225,7 +225,7 @@ def check(options: argparse.Namespace) -> dict:
 
 
 def main() -> None:
-    from sgan.data.cache import default_cache_dir
+    from sgan.config import default_cache_dir
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default=str(ROOT / "checkpoints" / "faces"))

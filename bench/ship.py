@@ -222,7 +222,7 @@ def beside(out: Path) -> str:
 
 
 def main() -> None:
-    from sgan.data.cache import default_cache_dir
+    from sgan.config import default_cache_dir
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--state", type=Path, help="the state whose moving average is shipped")

@@ -42,7 +42,8 @@ def _redirect_stderr() -> Iterator[None]:
     stderr = sys.stderr
     if stderr is not None:  # as it is when Python found none at its start
         stderr.flush()
-        sys.stderr = os.fdopen(kept, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
+        encoding = getattr(stderr, "encoding", None) or "utf-8"
+        sys.stderr = os.fdopen(kept, "w", buffering=1, encoding=encoding, errors="backslashreplace", closefd=False)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)

@@ -58,7 +58,7 @@ def _machine() -> str:
         # one looks dead in another. Outside of them the name alone counts, so that leftovers are known after a restart.
         if (number := NAMESPACE.stat().st_ino) != OUTERMOST:
             name += f" {number}"
-            name += BOOT.read_text()  # since the number may come again
+            name += BOOT.read_text(encoding="utf-8")  # since the number may come again
     return f"{zlib.crc32(name.encode()):08x}"
 
 

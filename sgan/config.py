@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 MAX_STEP = 8  # 1024 x 1024
@@ -12,7 +14,7 @@ DETAIL_SCALE = 4  # by which the detail network lengthens the sides of a picture
 RESOLUTIONS = tuple(2 ** (step + 2) for step in range(MAX_STEP + 1))
 R1_GAMMA_PER_PIXEL = 0.0002  # r1_gamma = 0.0002 * resolution^2 / batch_size, arXiv 2006.06676, appendix C
 STATE_PATTERN = "state-" + "[0-9]" * 9 + ".safetensors"  # training states in a run folder
-DEFAULT_CHECKPOINT = "checkpoints/faces"  # the one that comes with the project
+DEFAULT_CHECKPOINT = "checkpoints/faces"  # the one that comes with the project, from whatever folder
 FOREIGN_NAME = "trained.pth"  # SiskonEmilia/StyleGAN-PyTorch's state, in whatever folder it trained
 NO_TORCH = "takes PyTorch, which is not installed; the extra `train` brings it: pip install '.[train]'"
 DEFAULT_LEARNING_RATE = 0.002  # for resolutions that the dict leaves out (arXiv 1912.04958, appendix B)
@@ -20,6 +22,13 @@ DEFAULT_LEARNING_RATE = 0.002  # for resolutions that the dict leaves out (arXiv
 
 class ConfigError(ValueError):
     """A setting that cannot work; the message names the setting, its value and what is allowed."""
+
+
+def default_cache_dir() -> Path:
+    """The user's cache folder, or what RANDOM_UNREAL_FACE_CACHE names."""
+    own = os.environ.get("RANDOM_UNREAL_FACE_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(own) if own else Path(base) / "random-unreal-face"
 
 
 def setting(

@@ -1,11 +1,14 @@
 """Pictures of a training for people: sample grids and loss curves as uint8 RGB arrays. Draws without any window."""
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
+
+from sgan.config import default_cache_dir
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,6 +65,8 @@ def plot_losses(
     history: rows of Stats values with "kimg"; marks: (kimg, text) drawn as vertical lines, such as changes of a
     hyper-parameter. Changes of resolution are marked by themselves.
     """
+    # Or it would keep its list of fonts elsewhere in the home folder:
+    os.environ.setdefault("MPLCONFIGDIR", str(default_cache_dir() / "matplotlib"))
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

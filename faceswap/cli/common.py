@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 
-from bars import one_sentence
+from bars import allow_any_text, one_sentence
 from faceswap.find.landmarkers import LANDMARKERS
 from faceswap.options import Options
 
@@ -103,6 +103,7 @@ def run(work: Callable[[argparse.Namespace], str], args: argparse.Namespace) -> 
     """Returns the exit code of `work(args)`; prints its closing line, or one sentence about what went wrong."""
     from graphs.silence import silent_libraries
 
+    allow_any_text()
     with silent_libraries():
         try:
             print(work(args))

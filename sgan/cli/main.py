@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bars import one_sentence
+from bars import allow_any_text, one_sentence
 from sgan.cli.convert import add_convert
 from sgan.cli.detail import add_train_detail
 from sgan.cli.judge import add_inspect, add_metrics
@@ -36,6 +36,7 @@ TRAINING = {"torch", "torchvision", "tensorboardX"}  # what the extra `train` br
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; 0 when done, 1 for what went wrong on the way, 2 for wrong usage."""
+    allow_any_text()
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = build_parser().parse_args(arguments)
     try:

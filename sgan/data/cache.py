@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from sgan.config import default_cache_dir
 from sgan.data.archive import DataError, Entry, Source
 from sgan.data.pictures import decode_image
 
@@ -36,13 +37,6 @@ WORKERS = min(CORES, 16)
 AHEAD = 4 * WORKERS  # pictures decoded and not yet written: what bounds the memory
 FULL = {errno.ENOSPC, errno.EDQUOT}
 CHOOSE = "set RANDOM_UNREAL_FACE_CACHE to a folder"
-
-
-def default_cache_dir() -> Path:
-    """The user's cache folder, or what RANDOM_UNREAL_FACE_CACHE names."""
-    own = os.environ.get("RANDOM_UNREAL_FACE_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(base) / "random-unreal-face"
 
 
 def cache_folder(source: Source, resolution: int, cache_dir: str | Path | None) -> Path:
@@ -145,7 +139,7 @@ def _amount(n_bytes: int) -> str:
 @contextlib.contextmanager
 def _building_alone(home: Path) -> Iterator[bool]:
     """Waits until no other run builds below `home`; yields whether that is certain. A killed run leaves no lock."""
-    with open(home / "lock", "w") as file:
+    with open(home / "lock", "wb") as file:
         try:
             alone = fcntl is not None
             if alone:
@@ -163,7 +157,7 @@ def _sweep(home: Path, prefix: str) -> None:
 
 def _remove_unused(old: Path) -> None:
     """Removes a cache unless a run still has it open; first out of sight, so that no run finds half of it."""
-    with contextlib.suppress(OSError), open(old / "index.json") as file:
+    with contextlib.suppress(OSError), open(old / "index.json", "rb") as file:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         aside = old.with_name(f".building-{_host()}-old-{old.name}")

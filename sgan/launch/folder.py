@@ -28,7 +28,7 @@ class Occupation:
 
     def __init__(self, run_dir: Path):
         run_dir.mkdir(parents=True, exist_ok=True)
-        self.file = open(run_dir / LOCK_NAME, "w")  # noqa: SIM115 - it stays open
+        self.file = open(run_dir / LOCK_NAME, "wb")  # noqa: SIM115 - it stays open
         try:
             if fcntl:
                 fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)

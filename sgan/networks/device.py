@@ -42,6 +42,6 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     if device.type == "cpu" and Path("/proc/cpuinfo").exists():
-        flags = Path("/proc/cpuinfo").read_text()
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
         return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32
     return torch.float32

@@ -10,13 +10,22 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from sgan.config import FOREIGN_NAME, STATE_PATTERN, ConfigError, ModelConfig, TrainConfig, from_dict
+from sgan.config import (
+    DEFAULT_CHECKPOINT,
+    FOREIGN_NAME,
+    STATE_PATTERN,
+    ConfigError,
+    ModelConfig,
+    TrainConfig,
+    from_dict,
+)
 from sgan.networks.shapes import misfit
 
 FORMAT = "random-unreal-face"
 FORMAT_VERSION = 1
 GENERATOR_NAME = "generator.safetensors"
 BEST_NAME = "best.safetensors"  # the state that was judged best
+SHIPPED = Path(__file__).resolve().parents[2] / DEFAULT_CHECKPOINT  # beside the packages, also where they are installed
 KINDS = {"BOOL", "U8", "I8", "I16", "I32", "I64", "F16", "F32", "F64"}  # of numbers, which numpy has as well
 
 Row = tuple[str, str, tuple[int, ...], Any]  # a tensor: its name, PyTorch's name of its dtype, its shape, its bytes
@@ -68,8 +77,13 @@ def file_hash(path: Path) -> str:
 
 
 def find_checkpoint(path: str | Path, kind: str = "generator") -> Path:
-    """`path` itself if it is a file; in a folder the newest state, or for drawing a generator.safetensors as new."""
+    """`path` itself if it is a file; in a folder the newest state, or for drawing a generator.safetensors as new.
+
+    Where there is no folder DEFAULT_CHECKPOINT, that name means the one that comes with the project.
+    """
     path = Path(path)
+    if path == Path(DEFAULT_CHECKPOINT) and not path.exists():
+        path = SHIPPED
     if path.is_dir():
         if kind == "generator" and (path / GENERATOR_NAME).is_file() and not _is_behind(path):
             return path / GENERATOR_NAME
