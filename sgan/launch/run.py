@@ -1,5 +1,6 @@
 """A training run from its settings: device, data, state, files. One process or several workers, one event stream."""
 
+import atexit
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -76,6 +77,8 @@ def join_workers(device: torch.device) -> torch.device:
     try:
         if not dist.is_initialized():
             dist.init_process_group(timeout=PATIENCE, **exchange)
+            if exchange["backend"] == "gloo":  # whose threads abort a process that ends with them
+                atexit.register(dist.destroy_process_group)
     except RuntimeError as error:
         raise RuntimeError(f"the processes of this training cannot join: {reason_of(error)}") from error
     return device
