@@ -3,6 +3,9 @@
 What cannot be taken away here, such as its paths, is tested where they are parsed.
 """
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,4 +27,26 @@ def test_a_command_on_windows(name, desk, tmp_path):
     done = run_command(name, desk, out, WINDOWS, **CONSOLE)
     assert done.returncode == 0, done.stderr.decode("cp1252")
     assert b"Traceback" not in done.stderr
-    assert not list(tmp_path.rglob(".ruf-*")) and not list((tmp_path / "temporary").iterdir())
+    assert [*tmp_path.rglob(".ruf-*"), *(tmp_path / "temporary").glob("random-unreal-face-*")] == []
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "os.replace('new', 'kept')",
+        "pathlib.Path('new').replace('kept')",
+        "pathlib.Path('kept').rename('newer')",
+        "os.remove('kept')",
+        "os.open('.', os.O_RDONLY)",
+        "os.fork()",
+        "importlib.import_module('fcntl')",
+    ],
+)
+def test_what_windows_refuses_is_refused(act, tmp_path):
+    """The stand-in itself, with a file that is open, and one that is not."""
+    code = f"import importlib, os, pathlib; open('new', 'w').close(); kept = open('kept', 'w'); {act}"
+    variables = os.environ | {"PYTHONPATH": str(WINDOWS)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=variables, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert any(error in done.stderr for error in (b"PermissionError", b"AttributeError", b"ModuleNotFoundError"))
+    assert (tmp_path / "kept").exists() and (tmp_path / "new").exists()
