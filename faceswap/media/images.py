@@ -215,7 +215,7 @@ def check_output(
         raise ValueError(f"{path}: unknown ending {path.suffix or '(none)'!r}; use one of {' '.join(suffixes)}")
     if path.is_dir():
         raise IsADirectoryError(f"{path}: is a folder; give the name of a file in it")
-    if path.exists() and any(Path(name).exists() and path.samefile(name) for name in inputs):
+    if path.exists() and any(Path(name).exists() and path.samefile(Path(name)) for name in inputs):
         raise ValueError(f"{path}: would overwrite an input; choose another name for the result")
     check_folder(path.parent)
     if path.exists() and not os.access(path, os.W_OK):
