@@ -21,6 +21,10 @@ TRAIN = (
     "-m sgan train --image_folder_path {desk}/pictures --step 1 --max_step 2 --n_fc 2 --dim_latent 8 --channel_base 64 "
     "--channel_max 8 --mini_batch_size 4 --n_show_loss 2 --n_show_grid 2 --device cpu --n_sample_total 16"
 )
+DETAIL = (
+    "-m sgan train-detail --image_folder_path {desk}/pictures --channels 4 --last_channels 3 --deep_blocks 1 --crop 16 "
+    "--mini_batch_size 2 --n_show_loss 2 --device cpu --n_sample_total 4"
+)
 
 # A command -> its words: {desk} is what `fill_desk` has filled, {out} a folder of the command's own.
 COMMANDS = {
@@ -29,6 +33,7 @@ COMMANDS = {
     "inspect": "-m sgan inspect {desk}/pictures --out {out}/sheet.jpg",
     "train": f"{TRAIN} --save_folder_path {{out}}",
     "train by two": f"{TRAIN} --n_gpu 2 --save_folder_path {{out}}",
+    "train detail": f"{DETAIL} --save_folder_path {{out}}",
     "convert": "-m sgan convert {desk}/tiny.safetensors {out}/tiny.safetensors",
     "convert to ONNX": "-m sgan convert {desk}/tiny.safetensors {out}/tiny.onnx",
     "metrics": "-m sgan metrics --checkpoint {desk}/tiny.safetensors --n 10 --out {out} --image_folder_path {desk}/pictures",  # noqa: E501
@@ -44,7 +49,7 @@ COMMANDS = {
 
 def fill_desk(folder: Path) -> Path:
     """Writes what COMMANDS work on; returns the folder."""
-    draw_pictures(folder / "pictures")
+    draw_pictures(folder / "pictures", 40, 64)
     save_generator(TrainState.create(TrainConfig(**TINY)).G_ema, folder / "tiny.safetensors", {})
     write_image(folder / "face.png", other_face(), Mark(GENERATED, {"seed": 3}))
     (folder / "photos" / "deep").mkdir(parents=True)
