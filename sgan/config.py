@@ -26,9 +26,8 @@ class ConfigError(ValueError):
 
 def default_cache_dir() -> Path:
     """The user's cache folder, or what RANDOM_UNREAL_FACE_CACHE names."""
-    own = os.environ.get("RANDOM_UNREAL_FACE_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(base) / "random-unreal-face"
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("RANDOM_UNREAL_FACE_CACHE") or base / "random-unreal-face")
 
 
 def setting(
