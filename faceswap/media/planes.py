@@ -22,7 +22,7 @@ class Decoded(NamedTuple):
     image: np.ndarray  # uint8 [h, w, 3] RGB
 
     def suits(self, encoder: av.VideoCodecContext) -> bool:
-        """Returns whether that encoder takes the frame's planes as they are: turned, coloured and sized like its own."""
+        """Returns whether that encoder takes the frame's planes as they are: its size, its colours, not turned."""
         frame = self.frame
         own = (frame.format.name, frame.width, frame.height, frame.colorspace, frame.color_range == FULL_RANGE)
         wanted = (PIXELS, encoder.width, encoder.height, encoder.colorspace, encoder.color_range == FULL_RANGE)
