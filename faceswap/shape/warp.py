@@ -159,7 +159,7 @@ def triangle_map(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         size: (h, w) of the grid.
     """
     triangles = rimmed_triangles()
-    depth = points[triangles, 2].mean(1)
+    depth = points[:, 2].take(triangles.T).sum(0)
     depth[: 2 * len(OVAL)] = np.inf  # the rim lies behind everything
     far_first = np.argsort(-depth, kind="stable")
     corners = np.round(points[:, :2] * (1 << SUBPIXEL_BITS)).astype(np.int32)[triangles[far_first]]
@@ -342,7 +342,8 @@ class Maps:
 
         One value for each triangle, taken in its middle; 0 where there is no face.
         """
-        middles = self.points[mesh().mirror[mesh().triangles], :2].mean(1)
+        a, b, c = self.points[:, :2].take(mesh().mirror.take(mesh().triangles.T), 0)
+        middles = (a + b + c) / np.float32(3)
         found = cv2.remap(values, middles[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         rim = 2 * len(OVAL)
         return np.concatenate([np.zeros(rim, np.float32), found[:, 0], np.zeros(1, np.float32)]).take(self._number)

@@ -198,8 +198,7 @@ class Zones:
         self.below = below_line(points, 0.75 * points[2, :2] + 0.25 * points[6, :2], size)  # where a beard may grow
         self.cheeks = below_line(points, points[168, :2], size) & (1 - self.below)
         self.cheeks &= 1 - grow_mask(1 - self.inside, SIDEBURN * width)
-        x, y = np.round(points[5, :2]).astype(int)
-        self.middle = np.clip(y, 0, size[0] - 1), np.clip(x, 0, size[1] - 1)
+        self.middle = tuple(min(max(round(float(points[5, axis])), 0), size[1 - axis] - 1) for axis in (1, 0))
 
 
 def _free_features(foreign: np.ndarray, zones: Zones) -> np.ndarray:
