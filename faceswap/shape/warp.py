@@ -211,9 +211,8 @@ def gather_map(
     table = np.concatenate([triangle_affines(dst, src), outside[None]])  # the last row is that of number -1
     rows = np.ascontiguousarray(table.reshape(-1, 6).T, np.float32)
     slack = 1.5 * face_width(source[:MESH_POINTS]) / max(face_width(target[:MESH_POINTS]), 1.0)
-    slopes = np.abs(rows)
     # Those that are not steep cannot leave their rectangle: a pixel touches its triangle.
-    steep = np.maximum(slopes[0] + slopes[1], slopes[3] + slopes[4]) > slack
+    steep = (np.abs(rows[[0, 3]]) + np.abs(rows[[1, 4]])).max(0) > slack
     steep[-1] = False
     x, y = (np.arange(first, first + n, dtype=np.float32) for first, n in zip(corner, number.shape[::-1]))
     chosen = np.where(number < 0, len(triangles), number).astype(np.intp)
@@ -222,12 +221,7 @@ def gather_map(
     low, high = corners.min(1) - slack, corners.max(1) + slack
     out = []
     for axis, (a, b, c) in enumerate((rows[:3], rows[3:])):
-        values = a.take(chosen)
-        values *= x
-        part = b.take(chosen)
-        part *= y[:, None]
-        values += part
-        values += c.take(chosen)
+        values = a.take(chosen) * x + b.take(chosen) * y[:, None] + c.take(chosen)
         values.ravel()[far] = np.minimum(np.maximum(values.ravel()[far], low[:, axis]), high[:, axis])
         out.append(values)
     return without_specks(cv2.merge(out))
