@@ -6,7 +6,7 @@ A photo's way: the frame around a face, the source warped onto it, the mask, the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 
@@ -21,10 +21,10 @@ from faceswap.find.landmarkers import Landmarker, make_landmarker
 from faceswap.find.tracking import Tracker
 from faceswap.media.images import as_rgb, file_sha256, read_image
 from faceswap.options import Options
-from faceswap.shape.frame import GRID_FACE, MOVING_FACE, Frame
+from faceswap.shape.frame import GRID_FACE, MOVING_FACE, Frame, cells_around
 from faceswap.shape.regions import face_width, to_mesh
 from faceswap.shape.warp import Maps, Source, sample
-from faceswap.tone.colour import calm_chroma_noise, correct_colour, is_grey, without_colour
+from faceswap.tone.colour import COARSE, calm_chroma_noise, correct_colour, is_grey, without_colour
 from faceswap.tone.grain import match_grain
 from faceswap.tone.skin import skin_likeness, to_lab, to_rgb, without_lines
 from provenance import read_mark
@@ -138,6 +138,14 @@ class Target:
         self.pixels = self.frame.cut(image)  # uint8 [h, w, 3], a view
         self.grid_points = self.frame.to_grid(points)
 
+    def part(self, shown: tuple[slice, slice]) -> Target:
+        """Returns the target cut to those rows and columns of its grid; how it looks is not worked out again."""
+        part = copy(self)
+        part.frame = self.frame.part(*shown)
+        part.pixels = self.pixels[self.frame.inside(part.frame)]
+        part.grid, part.lab, part.skin, part.grey = self.grid[shown], self.lab[shown], self.skin[shown], self.grey
+        return part
+
     @cached_property
     def grid(self) -> np.ndarray:
         """Its pixels on the grid, uint8 [gh, gw, 3]."""
@@ -157,15 +165,6 @@ class Target:
     def grey(self) -> bool:
         """Whether it has no colour."""
         return is_grey(self.grid)
-
-
-@dataclass(frozen=True)
-class Worn:
-    """The source's face as it lies on a target."""
-
-    pixels: np.ndarray  # uint8 [h, w, 3]
-    skin: np.ndarray  # float32 [gh, gw] in [0, 1], likeness of skin
-    bare: np.ndarray  # float32 [gh, gw] in [0, 1], 0 where something covers it
 
 
 def swap_face(
@@ -188,37 +187,60 @@ def swap_face(
     if min(target.width, *target.frame.size) < SMALLEST or options.strength == 0:
         return False
     maps = Maps(source.points, target.grid_points, target.frame.grid_size)
-    reduction = face_width(source.points) / target.width
-    worn = warp_face(source, skin, target.frame, maps, reduction, options)
-    sight = Sight(skin, points, maps, worn.bare, target.skin, target.lab[:, :, 0], options.feather)
+    own_skin, bare = warp_skin(skin, maps, options)
+    sight = Sight(skin, points, maps, bare, target.skin, target.lab[:, :, 0], options.feather)
     mask = MASKS[options.mask].draw(sight)
-    face = match_tone(worn.pixels, target, worn.skin * target.skin * (mask > 0), reduction, options)
-    mask = sight.without_openings(mask, MOUTHS[options.keep_mouth].keep(sight))
+    blend = BLENDS[options.blend]
+    shown = cells_around(np.ones_like(mask) if blend.whole else mask, COARSE)
+    if shown is None:
+        return True
+    common = (own_skin * target.skin * (mask > 0))[shown]
+    mask = sight.without_openings(mask, MOUTHS[options.keep_mouth].keep(sight))[shown]
+    target, reduction = target.part(shown), face_width(source.points) / target.width
+    pixels = warp_pixels(source, target.frame, maps, shown, reduction, options)
+    face = match_tone(pixels, target, common, reduction, options)
     alpha = np.ascontiguousarray(target.frame.enlarge(np.clip(mask, 0, 1) * np.float32(options.strength)))
-    target.pixels[:] = BLENDS[options.blend].join(face, target.pixels, alpha)
+    target.pixels[:] = blend.join(face, target.pixels, alpha)
     return True
 
 
-def warp_face(source: Source, skin: SourceSkin, frame: Frame, maps: Maps, reduction: float, options: Options) -> Worn:
-    """Returns the source's face as it lies on the frame's; where it hides a half, its other half stands in.
+def warp_skin(skin: SourceSkin, maps: Maps, options: Options) -> tuple[np.ndarray, np.ndarray]:
+    """Returns two float32 [gh, gw] in [0, 1]: the source's likeness of skin on the target, and 0 where it is covered.
+
+    Where the source hides a half of its face, its other half stands in.
+    """
+    worn = skin.at(maps.flat if options.warp_2d else maps.mesh, options.feather)
+    if not options.warp_2d and maps.fill is not None:
+        share = maps.fill[maps.filled]
+        for own, seen in zip(worn, skin.at(maps.mirrored, options.feather)):
+            part = own[maps.filled]
+            part += (seen - part) * share
+    return worn
+
+
+def warp_pixels(
+    source: Source, frame: Frame, maps: Maps, shown: tuple[slice, slice], reduction: float, options: Options
+) -> np.ndarray:
+    """Returns the source's face on the target, uint8 [h, w, 3]; its other half stands in for one that it hides.
 
     Args:
+        frame: of the rows and columns of the maps that are `shown`.
         reduction: source pixels per pixel of the frame.
     """
-
-    def wear(places: np.ndarray, frame: Frame) -> Worn:
-        return Worn(sample(source, places, frame, reduction), *skin.at(places, options.feather))
-
-    worn = wear(maps.flat if options.warp_2d else maps.mesh, frame)
-    if not options.warp_2d and maps.fill is not None:
-        part, share = frame.part(*maps.filled), maps.fill[maps.filled]
-        other, place = wear(maps.mirrored, part), frame.inside(part)
-        for own, seen in ((worn.skin[maps.filled], other.skin), (worn.bare[maps.filled], other.bare)):
-            own += (seen - own) * share
-        share = np.ascontiguousarray(part.enlarge(share))
-        own = np.ascontiguousarray(worn.pixels[place])
-        worn.pixels[place] = cv2.blendLinear(other.pixels, own, share, 1 - share)
-    return worn
+    places = maps.flat if options.warp_2d else maps.mesh
+    pixels = sample(source, places[shown], frame, reduction)
+    if options.warp_2d or maps.fill is None:
+        return pixels
+    both = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(maps.filled, shown))
+    if any(span.stop <= span.start for span in both):
+        return pixels
+    part = frame.part(*(slice(a.start - b.start, a.stop - b.start) for a, b in zip(both, shown)))
+    place = frame.inside(part)
+    mirrored = maps.mirrored[tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(both, maps.filled))]
+    share = np.ascontiguousarray(part.enlarge(maps.fill[both]))
+    own = np.ascontiguousarray(pixels[place])
+    pixels[place] = cv2.blendLinear(sample(source, mirrored, part, reduction), own, share, 1 - share)
+    return pixels
 
 
 def match_tone(pixels: np.ndarray, target: Target, skin: np.ndarray, reduction: float, options: Options) -> np.ndarray:

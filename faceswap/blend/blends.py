@@ -69,9 +69,10 @@ class Blend(NamedTuple):
 
     join: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
     help: str
+    whole: bool = False  # whether it needs the room around the mask too
 
 
 BLENDS = {
     "feather": Blend(feather, "the face fades out"),
-    "poisson": Blend(poisson, "its colours bend to those around it"),
+    "poisson": Blend(poisson, "its colours bend to those around it", whole=True),
 }

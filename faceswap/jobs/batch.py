@@ -23,7 +23,7 @@ from threading import Thread
 import cv2
 
 from faceswap.find.landmarkers import make_landmarker
-from faceswap.jobs.sheet import captioned, grid
+from faceswap.jobs.sheet import CELL, captioned, grid
 from faceswap.media.images import (
     OUTPUT_SUFFIXES,
     list_photos,
@@ -305,7 +305,7 @@ def write_sheet(rows: list[Row], dst: Path, out: Path) -> None:
     cells = []
     for row in shown[:: max(1, -(-len(shown) // SHOWN))]:
         with contextlib.suppress(OSError, ValueError):
-            result = read_image(out / row.result) if row.result else None
-            cells.append(captioned(read_image(dst / row.photo), result, f"{row.photo}: {row.status}"))
+            result = read_image(out / row.result, CELL) if row.result else None
+            cells.append(captioned(read_image(dst / row.photo, CELL), result, f"{row.photo}: {row.status}"))
     if cells:
         write_plain(out / SHEET, grid(cells, 3))

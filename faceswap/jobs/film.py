@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from av.error import FFmpegError
 
@@ -21,10 +22,12 @@ from faceswap.find.tracking import FaceChoice, Track, Tracker
 from faceswap.media.encoder import USUAL_RATE, Writer, resized
 from faceswap.media.ffmpeg import ReadError
 from faceswap.media.pipeline import Behind, ahead
+from faceswap.media.planes import Decoded
 from faceswap.media.video import expected_frames, open_video, packets_of, reading, upright
 
 AHEAD = 6  # frames and packets of sound that may be read before they are swapped
 BEHIND = 3  # ... that may wait for the encoder
+STAGES = 3  # that work at the same time
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Piece:
     """What is read of a video: a frame with its faces, a packet of sound, or neither for a packet that is damaged."""
 
     image: np.ndarray | None = None  # uint8 [H, W, 3] RGB
+    frame: av.VideoFrame | None = None  # that the picture was decoded from
     tracks: Sequence[Track] = ()
     pts: int = 0  # in units of `time_base`
     time_base: Fraction = 1 / USUAL_RATE
@@ -76,7 +80,8 @@ def read_pieces(source: av.container.InputContainer, tracker: Tracker | FaceChoi
             image = resized(image, *size)
             tracks = [copy(track) for track in tracker.update(image, seconds)]  # the tracker goes on meanwhile
             base = frame.time_base or stream.time_base
-            yield Piece(image, tracks, frame.pts if frame.pts is not None else round(frames / USUAL_RATE / base), base)
+            pts = frame.pts if frame.pts is not None else round(frames / USUAL_RATE / base)
+            yield Piece(image, frame, tracks, pts, base)
             frames += 1
 
 
@@ -104,7 +109,11 @@ def swap_video(
         ReadError: the source cannot be read any further.
         OSError, ValueError: the video cannot be read or written; nothing is left behind.
     """
-    with contextlib.closing(open_video(src)) as source, Writer(out, source, settings, codec, crf) as writer:
+    with (
+        shared_processors(),
+        contextlib.closing(open_video(src)) as source,
+        Writer(out, source, settings, codec, crf) as writer,
+    ):
         try:
             yield from _swap_stream(source, writer, tracker, swap, show)
         except ReadError as error:
@@ -112,6 +121,17 @@ def swap_video(
             raise ReadError(f"{error}{kept}") from None
         if not writer.frames:
             raise ValueError(f"{src}: no frame could be decoded")
+
+
+@contextlib.contextmanager
+def shared_processors() -> Iterator[None]:
+    """Leaves OpenCV each stage's share of the processors: more threads than that would only wait for each other."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(max(1, min(before, cv2.getNumberOfCPUs() // STAGES)))
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _swap_stream(
@@ -128,7 +148,7 @@ def _swap_stream(
             else:
                 result = swap(piece.image, piece.tracks) if piece.tracks else piece.image
                 frames, swapped = frames + 1, swapped + (result is not piece.image)
-                writing.do(writer.write_frame, result, piece.pts, piece.time_base)
+                writing.do(writer.write_frame, result, piece.pts, piece.time_base, Decoded(piece.frame, piece.image))
                 if show:
                     show(result)
                 yield Progress(frames, total, swapped, damaged)

@@ -10,6 +10,7 @@ from faceswap.shape.regions import box_of
 INSET = 0.28  # the source's side / height of the comparison
 GAP = 0.012  # between pictures / height
 TALLEST = 1600  # pixels
+CELL = 220  # side of a picture on a contact sheet, pixels
 PAPER = 235  # grey level where there is no picture
 
 
@@ -81,7 +82,7 @@ def gallery(image: np.ndarray, faces: list[np.ndarray], side: int = 240) -> np.n
     return grid([label(cut_square(image, points, side), str(n)) for n, points in enumerate(faces)], 6)
 
 
-def captioned(photo: np.ndarray, result: np.ndarray | None, caption: str, side: int = 220) -> np.ndarray:
+def captioned(photo: np.ndarray, result: np.ndarray | None, caption: str, side: int = CELL) -> np.ndarray:
     """Returns a cell of a contact sheet: photo and result (or nothing) side by side over one line of text."""
     cell = np.full((side + 24, 2 * side + 12, 3), PAPER, np.uint8)
     for number, image in enumerate((photo, result)):

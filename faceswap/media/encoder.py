@@ -11,9 +11,11 @@ import av
 import cv2
 import numpy as np
 from av.error import FFmpegError
+from av.video.reformatter import VideoReformatter
 
 from faceswap.media.ffmpeg import ReadError, telling
 from faceswap.media.formats import FORMATS
+from faceswap.media.planes import PIXELS, Decoded, with_changes
 from provenance import COMPOSITE, Mark, copy_marked, remove_leftovers, temporary_beside, to_xmp, whole_file
 
 OPTIONS = {
@@ -117,6 +119,7 @@ class Writer:
         self._recoded: dict[int, av.stream.Stream] = {}
         self._waiting: list[av.Packet] = []  # sound that came before the first frame
         self._last = None
+        self._reformatter = VideoReformatter()  # one for all frames: making it takes as long as a small picture
         self.frames = 0
 
     def _telling(self) -> contextlib.AbstractContextManager:
@@ -167,19 +170,28 @@ class Writer:
             stream.codec_context.layout = "stereo" if sound.channels > 1 else "mono"
             self._recoded[sound.index] = stream
 
-    def write_frame(self, image: np.ndarray, pts: int, time_base: Fraction) -> None:
-        """Writes one uint8 [H, W, 3] RGB frame at its time, at the size of the first. Raises OSError as `Writer`."""
-        with self._telling():
-            self._write_frame(image, pts, time_base)
+    def write_frame(self, image: np.ndarray, pts: int, time_base: Fraction, decoded: Decoded | None = None) -> None:
+        """Writes one frame at its time, at the size of the first. Raises OSError as `Writer`.
 
-    def _write_frame(self, image: np.ndarray, pts: int, time_base: Fraction) -> None:
+        Args:
+            image: uint8 [H, W, 3] RGB.
+            pts: its time in units of `time_base`.
+            decoded: what it was made from; where it is like that, it is encoded without a conversion of colours.
+        """
+        with self._telling():
+            self._write_frame(image, pts, time_base, decoded)
+
+    def _write_frame(self, image: np.ndarray, pts: int, time_base: Fraction, decoded: Decoded | None) -> None:
         if self._video is None:
             self._start(*image.shape[:2])
         own = self._video.codec_context.time_base
         at = self._place(pts * time_base / own, own)
         if at is None:
             return
-        frame = self._encoder_frame(resized(image, *self._size))
+        if decoded and decoded.suits(self._video.codec_context):
+            frame = _frame_of(with_changes(decoded, image, self._converted), PIXELS)
+        else:
+            frame = self._encoder_frame(resized(image, *self._size))
         frame.time_base, frame.pts = own, at
         self._last = at
         self._out.mux(self._video.encode(frame))
@@ -206,12 +218,13 @@ class Writer:
         bottom, right = self._video.height - image.shape[0], self._video.width - image.shape[1]
         if bottom or right:
             image = np.pad(image, ((0, bottom), (0, right), (0, 0)), mode="edge")
-        if image.shape[1] % WHOLE_ROWS:
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        else:  # without a slow copy, where the conversion reads no further than the rows go
-            frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="rgb24")
+        return self._converted(image)
+
+    def _converted(self, image: np.ndarray) -> av.VideoFrame:
+        """Returns a frame in the encoder's pixel format and colours of uint8 [h, w, 3] RGB."""
         space, extent = self._video.codec_context.colorspace, self._video.codec_context.color_range
-        return frame.reformat(
+        return self._reformatter.reformat(
+            _frame_of(image, "rgb24"),
             format=self._format.pixels,
             dst_colorspace=space if space not in (0, 2) else None,
             dst_color_range=extent if extent in (1, 2) else None,
@@ -276,6 +289,14 @@ class Writer:
         with contextlib.suppress(FFmpegError, ValueError):
             self._out.close()
         self._part.unlink(missing_ok=True)
+
+
+def _frame_of(pixels: np.ndarray, kind: str) -> av.VideoFrame:
+    """Returns a frame of RGB [h, w, 3] ("rgb24") or of planes [3h / 2, w] ("yuv420p")."""
+    if pixels.shape[1] % (WHOLE_ROWS if kind == "rgb24" else 2 * WHOLE_ROWS):
+        return av.VideoFrame.from_ndarray(pixels, format=kind)
+    # Without a slow copy, where the conversion reads no further than the rows go.
+    return av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(pixels), format=kind)
 
 
 def paletted(image: np.ndarray) -> av.VideoFrame:

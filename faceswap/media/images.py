@@ -48,8 +48,12 @@ class Picture:
     dpi: tuple[float, float] | None = None
 
 
-def read_picture(path: str | Path) -> Picture:
+def read_picture(path: str | Path, least: int | None = None) -> Picture:
     """Returns the picture in a file, turned upright as its EXIF says; 16 bits are reduced to 8.
+
+    Args:
+        least: of the shorter side in pixels, for a picture that may be smaller than the file's: a JPEG is then decoded
+            at a half, a quarter or an eighth of its size, in a fraction of the time.
 
     Raises:
         FileNotFoundError: no such file.
@@ -60,7 +64,7 @@ def read_picture(path: str | Path) -> Picture:
         raise FileNotFoundError(f"{path}: no such file")
     if path.is_dir():
         raise ValueError(f"{path}: is a folder, not a picture")
-    return _decode(path, path)
+    return _decode(path, path, least)
 
 
 def decode_picture(content: bytes, name: str) -> Picture:
@@ -68,11 +72,13 @@ def decode_picture(content: bytes, name: str) -> Picture:
     return _decode(io.BytesIO(content), name)
 
 
-def _decode(source: Path | io.BytesIO, name: str | Path) -> Picture:
+def _decode(source: Path | io.BytesIO, name: str | Path, least: int | None = None) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(source) as image:
+                if least:
+                    image.draft(None, (least, least))
                 image.load()
                 return _to_picture(image)
     except PermissionError:
@@ -86,9 +92,9 @@ def _decode(source: Path | io.BytesIO, name: str | Path) -> Picture:
         raise ValueError(f"{name}: cannot be read ({reason})") from None
 
 
-def read_image(path: str | Path) -> np.ndarray:
-    """Returns the pixels of a file as uint8 [H, W, 3] RGB, upright. Errors as `read_picture`."""
-    return read_picture(path).rgb
+def read_image(path: str | Path, least: int | None = None) -> np.ndarray:
+    """Returns the pixels of a file as uint8 [H, W, 3] RGB, upright. `least` and errors as of `read_picture`."""
+    return read_picture(path, least).rgb
 
 
 def _to_picture(image: Image.Image) -> Picture:

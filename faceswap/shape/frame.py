@@ -64,8 +64,9 @@ class Frame:
         if self.step == 1:
             return part
         (h, w), (gh, gw), s = self.size, self.grid_size, self.step
-        padded = cv2.copyMakeBorder(part, 0, gh * s - h, 0, gw * s - w, cv2.BORDER_REPLICATE)
-        return cv2.resize(padded, (gw, gh), interpolation=cv2.INTER_AREA)
+        if (h, w) != (gh * s, gw * s):
+            part = cv2.copyMakeBorder(part, 0, gh * s - h, 0, gw * s - w, cv2.BORDER_REPLICATE)
+        return cv2.resize(part, (gw, gh), interpolation=cv2.INTER_AREA)
 
     def enlarge(self, grid: np.ndarray) -> np.ndarray:
         """Returns a smooth array [gh, gw(, C)] of the grid at the size of the rectangle (linear)."""
@@ -79,6 +80,21 @@ class Frame:
         out = np.array(points, np.float32)
         out[:, :2] -= self.rect[:2]
         return scale_points(out, 1.0 / self.step)
+
+
+def cells_around(values: np.ndarray, unit: int = 1) -> tuple[slice, slice] | None:
+    """Returns rows and columns of a grid [gh, gw] around all that is above 0, with a cell of room; None for nothing.
+
+    Args:
+        unit: the first row and the first column are multiples of it.
+    """
+    spans = []
+    for axis in (1, 0):
+        where = np.flatnonzero(values.max(axis) > 0)
+        if not len(where):
+            return None
+        spans.append(slice(max(int(where[0]) - 1, 0) // unit * unit, min(int(where[-1]) + 2, values.shape[1 - axis])))
+    return tuple(spans)
 
 
 def whole_cells(rect: Rect, step: int, middle: np.ndarray, size: tuple[int, int]) -> Rect:

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 import cv2
 import numpy as np
 
-from faceswap.shape.frame import Frame
+from faceswap.shape.frame import Frame, cells_around
 from faceswap.shape.geometry import (
     Rect,
     bounding_rect,
@@ -31,6 +31,7 @@ ENLARGE_SHARPEN = 0.7  # share of the fine detail added at each doubling
 SEEN = (0.25, 0.5)  # area in the source / in the target below which a triangle counts as hidden, above which as seen
 BETTER = (0.15, 0.35)  # by how much more of it the other half must show
 LEAST_FILL = 0.05
+SEEN_SIDE = 80  # percentile of the triangles' areas that tells the scale of the side which is seen
 FILL_SOFT = 0.02  # sigma of the edge of what is filled / face width
 FINE_SIDE = 1536  # sources larger than this are not copied with pixels in between
 HALFWAY = (-0.09375, 0.59375, 0.59375, -0.09375)  # cubic convolution (Keys 1981, a = -0.75) between two pixels
@@ -158,7 +159,7 @@ def triangle_map(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         size: (h, w) of the grid.
     """
     triangles = rimmed_triangles()
-    depth = points[triangles, 2].mean(1)
+    depth = points[:, 2].take(triangles.T).sum(0)
     depth[: 2 * len(OVAL)] = np.inf  # the rim lies behind everything
     far_first = np.argsort(-depth, kind="stable")
     corners = np.round(points[:, :2] * (1 << SUBPIXEL_BITS)).astype(np.int32)[triangles[far_first]]
@@ -176,12 +177,16 @@ def hidden_share(source: np.ndarray, target: np.ndarray) -> np.ndarray:
         target: [468, 3] mesh points of the face to replace.
     """
     triangles, mirror = mesh().triangles, mesh().mirror
-    given, wanted = (np.maximum(signed_areas(points[triangles, :2]), 0) for points in (source, target))
-    opposite = np.maximum(-signed_areas(source[mirror[triangles], :2]), 0)  # mirrored corners run the other way round
-    unit = np.percentile(given / np.maximum(wanted, 1e-3), 80)  # that of the side which is seen
+    given, wanted = (np.maximum(signed_areas(points[:, :2].take(triangles, 0)), 0) for points in (source, target))
+    # Mirrored corners run the other way round.
+    opposite = np.maximum(-signed_areas(source[:, :2].take(mirror.take(triangles), 0)), 0)
+    ratios, rank = given / np.maximum(wanted, 1e-3), SEEN_SIDE * len(given) // 100
+    unit = np.partition(ratios, rank)[rank]  # that of the side which is seen
     needed = np.maximum(wanted * unit, 1e-6)
     given, opposite = given / needed, np.minimum(opposite / needed, 1)
     share = (1 - smoothstep(given, *SEEN)) * smoothstep(opposite - given, *BETTER)
+    if share.max() < LEAST_FILL:  # the means below are not larger
+        return np.zeros(len(share), np.float32)
     weight = np.repeat(wanted, 3)
     near = [np.bincount(triangles.ravel(), v, MESH_POINTS) for v in (weight, weight * np.repeat(share, 3))]
     return (near[1] / np.maximum(near[0], 1e-6))[triangles].mean(1).astype(np.float32)  # alike for neighbours
@@ -202,26 +207,22 @@ def gather_map(
         corner: (x, y) of the part's first pixel on the grid.
     """
     triangles = rimmed_triangles()
-    src, dst = source[triangles, :2], target[triangles, :2]
+    src, dst = (points[:, :2].take(triangles, 0) for points in (source, target))
     table = np.concatenate([triangle_affines(dst, src), outside[None]])  # the last row is that of number -1
-    slack = 1.5 * face_width(source[:MESH_POINTS]) / max(face_width(target[:MESH_POINTS]), 1.0)
-    steep = np.abs(table[:, :, :2]).sum(2).max(1) > slack  # the others cannot leave it: a pixel touches its triangle
-    steep[-1] = False
     rows = np.ascontiguousarray(table.reshape(-1, 6).T, np.float32)
+    slack = 1.5 * face_width(source[:MESH_POINTS]) / max(face_width(target[:MESH_POINTS]), 1.0)
+    # Those that are not steep cannot leave their rectangle: a pixel touches its triangle.
+    steep = (np.abs(rows[[0, 3]]) + np.abs(rows[[1, 4]])).max(0) > slack
+    steep[-1] = False
     x, y = (np.arange(first, first + n, dtype=np.float32) for first, n in zip(corner, number.shape[::-1]))
     chosen = np.where(number < 0, len(triangles), number).astype(np.intp)
     far = np.flatnonzero(steep.take(chosen))
-    owner = chosen.ravel()[far]
+    corners = src.take(chosen.ravel()[far], 0)  # [F, 3, 2]
+    low, high = corners.min(1) - slack, corners.max(1) + slack
     out = []
     for axis, (a, b, c) in enumerate((rows[:3], rows[3:])):
-        values = a.take(chosen)
-        values *= x
-        part = b.take(chosen)
-        part *= y[:, None]
-        values += part
-        values += c.take(chosen)
-        low, high = (v.take(owner) for v in (src[:, :, axis].min(1) - slack, src[:, :, axis].max(1) + slack))
-        values.ravel()[far] = np.minimum(np.maximum(values.ravel()[far], low), high)
+        values = a.take(chosen) * x + b.take(chosen) * y[:, None] + c.take(chosen)
+        values.ravel()[far] = np.minimum(np.maximum(values.ravel()[far], low[:, axis]), high[:, axis])
         out.append(values)
     return without_specks(cv2.merge(out))
 
@@ -328,18 +329,15 @@ class Maps:
     @cached_property
     def filled(self) -> tuple[slice, slice]:
         """Rows and columns of the grid around all that `fill` says is to be filled."""
-        spans = []
-        for axis in (1, 0):
-            where = np.flatnonzero(self.fill.max(axis) > 0)
-            spans.append(slice(max(int(where[0]) - 1, 0), int(where[-1]) + 2))
-        return tuple(spans)
+        return cells_around(self.fill)
 
     def opposite(self, values: np.ndarray) -> np.ndarray:
         """Returns what a float32 [h, w] of the grid is at the same place on the other half of the face.
 
         One value for each triangle, taken in its middle; 0 where there is no face.
         """
-        middles = self.points[mesh().mirror[mesh().triangles], :2].mean(1)
+        a, b, c = self.points[:, :2].take(mesh().mirror.take(mesh().triangles.T), 0)
+        middles = (a + b + c) / np.float32(3)
         found = cv2.remap(values, middles[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         rim = 2 * len(OVAL)
         return np.concatenate([np.zeros(rim, np.float32), found[:, 0], np.zeros(1, np.float32)]).take(self._number)

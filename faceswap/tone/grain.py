@@ -55,14 +55,14 @@ def match_grain(
         strength: 0 leaves the face as it is, 1 matches fully.
         step: pixels of the face per pixel of `skin`.
     """
-    y, x = chosen = _places(skin, step, face.shape[:2])
-    if len(y) * step**2 < LEAST_SKIN or strength <= 0:
+    chosen = _places(skin, step, face.shape[:2])
+    if len(chosen) * step**2 < LEAST_SKIN or strength <= 0:
         return face
     own_luma = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
     target_luma = cv2.cvtColor(target, cv2.COLOR_RGB2GRAY).astype(np.float32)
     change = None
     for own, lent in zip(detail_bands(own_luma), detail_bands(target_luma)):
-        have, want = _spread(own[chosen]), _spread(lent[chosen])
+        have, want = _spread(own.take(chosen)), _spread(lent.take(chosen))
         part = _band_change(own, lent, have, want)
         if part is not None:
             change = part if change is None else cv2.add(change, part, dst=change)
@@ -70,15 +70,18 @@ def match_grain(
         return face
     if strength < 1:
         change *= np.float32(strength)
-    return cv2.add(face, cv2.merge([change, change, change]))
+    out = cv2.cvtColor(change, cv2.COLOR_GRAY2RGB)
+    out += face
+    return out
 
 
-def _places(flags: np.ndarray, step: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (y, x) of about SAMPLES pixels of an image of `size` (h, w), one in each square whose flag is set."""
-    y, x = np.nonzero(flags)
-    y, x = (v[:: max(1, len(v) // SAMPLES)] * step for v in (y, x))
+def _places(flags: np.ndarray, step: int, size: tuple[int, int]) -> np.ndarray:
+    """Returns flat indices of about SAMPLES pixels of an image of `size` (h, w), one in each square that is flagged."""
+    cells = np.flatnonzero(flags)
+    y, x = np.divmod(cells[:: max(1, len(cells) // SAMPLES)], flags.shape[1])
     turn = np.arange(len(y))  # another pixel of every square
-    return np.minimum(y + turn % step, size[0] - 1), np.minimum(x + turn // step % step, size[1] - 1)
+    y, x = np.minimum(y * step + turn % step, size[0] - 1), np.minimum(x * step + turn // step % step, size[1] - 1)
+    return y * size[1] + x
 
 
 def _band_change(own: np.ndarray, lent: np.ndarray, have: float, want: float) -> np.ndarray | None:

@@ -119,16 +119,12 @@ def skin_likeness(lab: np.ndarray, points: np.ndarray) -> np.ndarray:
     return 1 - smoothstep(cv2.sqrt(distance), KEEP, DROP)
 
 
-def features(points: np.ndarray, size: tuple[int, int], grow: float) -> np.ndarray:
-    """Returns uint8 [h, w]: brows, eyes, nose and mouth, which differ from skin without being hidden.
-
-    Args:
-        grow: by how much they are widened / face width.
-    """
+def features(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns uint8 [h, w]: brows, eyes, nose and mouth, which differ from skin without being hidden."""
     out = np.zeros(size, np.uint8)
     for ring in (RIGHT_BROW + RIGHT_EYE, LEFT_BROW + LEFT_EYE, LIPS, NOSE):
         out |= hull(points, ring, size)
-    return grow_mask(out, grow * face_width(points))
+    return out
 
 
 def grow_mask(mask: np.ndarray, radius: float) -> np.ndarray:
@@ -195,20 +191,21 @@ class Zones:
         width = face_width(points)
         self.sigma = max(SMOOTH * width, 0.6)
         self.inside = hull(points, OVAL, size)
-        self.features = features(points, size, FEATURE_ROOM)
-        self.core = features(points, size, CORE_ROOM)
+        own = features(points, size)
+        self.features, self.core = (grow_mask(own, room * width) for room in (FEATURE_ROOM, CORE_ROOM))
         self.reach = (FEATURE_ROOM + CORE_ROOM) * width
         self.centre = hull(points, CENTRE, size)
         self.below = below_line(points, 0.75 * points[2, :2] + 0.25 * points[6, :2], size)  # where a beard may grow
         self.cheeks = below_line(points, points[168, :2], size) & (1 - self.below)
         self.cheeks &= 1 - grow_mask(1 - self.inside, SIDEBURN * width)
-        x, y = np.round(points[5, :2]).astype(int)
-        self.middle = np.clip(y, 0, size[0] - 1), np.clip(x, 0, size[1] - 1)
+        self.middle = tuple(min(max(round(float(points[5, axis])), 0), size[1 - axis] - 1) for axis in (1, 0))
 
 
 def _free_features(foreign: np.ndarray, zones: Zones) -> np.ndarray:
     """Returns uint8 [h, w]: the features and the room around them, less that towards hair hanging down to them."""
     outside = foreign & zones.inside & (1 - zones.features) & (1 - zones.below)
+    if not outside.any():
+        return zones.features
     count, labels = cv2.connectedComponents(outside, connectivity=4)
     large = np.bincount(labels.ravel(), minlength=count) > FRINGE * zones.inside.sum()
     large[0] = False

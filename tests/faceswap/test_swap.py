@@ -51,6 +51,21 @@ def test_outside_the_face_every_bit_stays(choice, flat):
     np.testing.assert_array_equal(found[~inside], TARGET[~inside])
 
 
+@pytest.mark.parametrize("blend", BLENDS)
+@pytest.mark.parametrize(
+    "options", [{}, {"mask": "oval"}, {"warp_2d": True}, {"mask": "brows", "feather": 0.3}], ids=str
+)
+def test_nothing_is_lost_where_only_what_is_shown_is_worked_out(blend, options, monkeypatch):
+    source_points = place_mesh((70, 66), 30, yaw=0.8)  # the other half fills in
+    sources = ((SOURCE, SOURCE_POINTS), (draw_face(source_points, (140, 140), skin=(150, 105, 80)), source_points))
+    found = [swap(source=face, source_points=points, blend=blend, **options) for face, points in sources]
+    monkeypatch.setitem(BLENDS, blend, BLENDS[blend]._replace(whole=True))
+    inside = polygon(POINTS, OVAL, TARGET.shape[:2]) > 0
+    for (face, points), result in zip(sources, found):
+        wanted = swap(source=face, source_points=points, blend=blend, **options)
+        assert psnr(result[inside], wanted[inside]) >= 55
+
+
 def test_the_input_is_not_written_to_and_no_face_means_no_change():
     before = TARGET.copy()
     swap()

@@ -4,6 +4,7 @@ import itertools
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 from drawn_face import FakeLandmarker
@@ -208,3 +209,15 @@ def test_who_is_followed_is_not_lost_where_the_size_changes(tmp_path):
     with open_video(tmp_path / "in.ts") as source:
         pieces = list(film.read_pieces(source, Watching()))
     assert set(sizes) == {SIZE} and len(sizes) == len([p for p in pieces if p.image is not None]) == 6
+
+
+def test_each_stage_has_its_share_of_the_processors_and_gives_it_back(clip, tmp_path):
+    before, seen = cv2.getNumThreads(), set()
+
+    def swap(image, tracks):
+        seen.add(cv2.getNumThreads())
+        return image
+
+    path, faces, _ = clip
+    list(film.swap_video(path, tmp_path / "out.mp4", Tracker(MovingLandmarker(faces)), swap, {}))
+    assert seen == {max(1, min(before, cv2.getNumberOfCPUs() // film.STAGES))} and cv2.getNumThreads() == before

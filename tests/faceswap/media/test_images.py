@@ -44,6 +44,18 @@ def test_a_photo_that_can_be_seen_is_read_whatever_its_exif_block_holds(tmp_path
     assert picture.rgb.shape == RGB.shape and picture.dpi == (72, 72)
 
 
+def test_a_jpeg_is_read_small_where_that_is_enough_and_shows_the_same(tmp_path):
+    picture = np.array(Image.fromarray(np.indices((12, 16)).sum(0).astype(np.uint8) * 9).resize((800, 600)))
+    picture = np.repeat(picture[:, :, None], 3, 2)
+    for name, least, size in (("a.jpg", 150, (150, 200)), ("a.jpg", 160, (300, 400)), ("a.png", 150, (600, 800))):
+        Image.fromarray(picture).save(tmp_path / name, quality=95)
+        small = images.read_image(tmp_path / name, least)
+        assert small.shape == (*size, 3)
+        wanted = np.array(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BOX))
+        assert np.abs(small.astype(int) - wanted).mean() < 2
+    assert images.read_image(tmp_path / "a.jpg").shape == picture.shape
+
+
 def test_alpha_grey_and_resolution_survive(tmp_path):
     rgba = np.dstack([RGB, RGB[:, :, 0]])
     Image.fromarray(rgba).save(tmp_path / "a.png", dpi=(300, 300))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceswap.shape import warp
-from faceswap.shape.frame import Frame
+from faceswap.shape.frame import Frame, cells_around
 from faceswap.shape.geometry import scale_points
 from faceswap.shape.regions import LEFT_EYE, MOUTH, OVAL, RIGHT_EYE, mesh, mirror_points
 
@@ -120,6 +120,16 @@ def test_a_frame_takes_points_to_its_grid_and_back(step_face):
     inner = np.s_[frame.step : -2 * frame.step, frame.step : -2 * frame.step]
     yy, xx = np.mgrid[: frame.size[0], : frame.size[1]]
     np.testing.assert_allclose(back[inner], np.stack([xx, yy], -1)[inner], atol=1e-3)
+
+
+@pytest.mark.parametrize("unit", [1, 4])
+def test_cells_around_hold_all_that_is_there_with_room(unit):
+    grid = np.zeros((30, 40), np.float32)
+    assert cells_around(grid, unit) is None
+    grid[10, 17], grid[20, 39] = 0.5, 1
+    rows, columns = cells_around(grid, unit)
+    assert (rows.stop, columns.stop) == (22, 40)
+    assert (rows.start, columns.start) == ((9, 16) if unit == 1 else (8, 16))
 
 
 def test_nothing_is_filled_where_source_and_target_are_turned_alike():
