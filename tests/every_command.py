@@ -75,6 +75,7 @@ def run_command(name: str, desk: Path, out: Path, first_on_path: Path, **variabl
     for place in places.values():
         place.mkdir(parents=True)
     own = {"DISPLAY", "WAYLAND_DISPLAY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "PYTHONDONTWRITEBYTECODE"}
+    own |= {"TORCHINDUCTOR_CACHE_DIR"}  # PyTorch sets it in a process that has exported before
     environment = {key: value for key, value in os.environ.items() if key not in own} | {
         "HOME": str(places["home"]),
         "USERPROFILE": str(places["home"]),
