@@ -25,7 +25,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the code that the site tells of
 
 PACKAGES = ("sgan", "faceswap", "graphs", "provenance", "panels", "bars")
-OUTSIDE = ("CONTRIBUTING.md", "checkpoints/faces/README.md")  # pages of the site that do not lie in docs/
+OUTSIDE = (
+    "CONTRIBUTING.md",
+    "bench/README.md",
+    "checkpoints/faces/README.md",
+)  # pages of the site that do not lie in docs/
 PICTURES = ("img/*.*", "checkpoints/faces/*.[jp][pn]g")
 COMMANDS = {
     "python -m sgan": ("sgan.cli.main", []),

@@ -91,7 +91,8 @@ def run_sample(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     if single:
         print(f"1 face of {size}x{size} pixels{note}: {paths[0]}")
     else:
-        print(f"{len(paths) - 1} faces of {size}x{size} pixels{note} and {paths[-1].name} in {options.out}")
+        faces = "1 face" if len(paths) == 2 else f"{len(paths) - 1} faces"  # the last path is the grid's
+        print(f"{faces} of {size}x{size} pixels{note} and {paths[-1].name} in {options.out}")
     return 0
 
 

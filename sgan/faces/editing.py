@@ -189,7 +189,7 @@ def apply_edits(
     ConfigError for a direction that there is not.
     """
     found, by_name = {} if found is None else found, {direction.name: direction for direction in named}
-    ws = np.array(ws, np.float32)
+    ws = np.asarray(ws).astype(np.float32)
     for edit in edits:
         if isinstance(edit, NamedEdit):
             if edit.name not in by_name:
